@@ -1,0 +1,130 @@
+# Targets: all (default) · test · lint · analyze · bench · fuzz · install · clean.
+#   make SAN=address | SAN=thread   builds into a folder of its own with that sanitizer (address includes undefined)
+#   make unit-FOLDER                builds and runs the unit tests of one folder, with what it stands on
+SAN ?=
+BUILD ?= build$(if $(SAN),/$(SAN))
+CC ?= cc
+PKG_CONFIG ?= pkg-config
+VERSION := 0.1.0
+
+WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wformat=2 -Wswitch
+CFLAGS ?= -O2 -g
+SAN_FLAGS_address = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+SAN_FLAGS_thread = -fsanitize=thread -fno-omit-frame-pointer
+SAN_FLAGS = $(SAN_FLAGS_$(SAN))
+HARDENING = -fPIE -fstack-protector-strong $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-clash-protection
+OUR_FLAGS = -std=c11 -D_GNU_SOURCE -DBELLWIRE_VERSION='"$(VERSION)"' -Idaemon -I. $(WARNINGS) $(if $(CI),-Werror) $(HARDENING) $(SAN_FLAGS) -pthread
+OUR_LDFLAGS = -pie -Wl,-z,relro,-z,now -pthread $(SAN_FLAGS)
+
+# ---- libraries, found by pkg-config where they have a .pc file -------------------------------------
+PACKAGES = libuv yaml-0.1 sqlite3 lua5.4 libpcre2-8 zlib jansson libcrypt
+LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
+LIB_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
+ifeq ($(shell $(PKG_CONFIG) --exists libllhttp 2>/dev/null && echo yes),yes)
+LIB_CFLAGS += $(shell $(PKG_CONFIG) --cflags libllhttp)
+LIB_LIBS += $(shell $(PKG_CONFIG) --libs libllhttp)
+else
+# Debian 12 ships llhttp as sources only, in the package node-llhttp.
+LLHTTP_SOURCES := $(wildcard /usr/share/llhttp/*.c)
+LLHTTP_INCLUDE := /usr/share/include/llhttp
+LIB_CFLAGS += -isystem $(LLHTTP_INCLUDE)
+LLHTTP_LIB := $(BUILD)/lib/llhttp.a
+endif
+ifeq ($(shell $(PKG_CONFIG) --exists mbedtls 2>/dev/null && echo yes),yes)
+LIB_LIBS += $(shell $(PKG_CONFIG) --libs mbedtls mbedx509 mbedcrypto)
+else
+LIB_LIBS += -lmbedtls -lmbedx509 -lmbedcrypto
+endif
+LIB_LIBS += -lm
+
+# ---- folders: what each one stands on (transitively), as in scripts/layers -------------------------
+FOLDERS = base config crypto http ws expr registry net server client engine declare triggers actions control manager
+DIR_base = daemon/base
+DIR_config = config
+DIR_crypto = daemon/crypto
+DIR_http = daemon/http
+DIR_ws = daemon/ws
+DIR_expr = daemon/expr
+DIR_registry = daemon/registry
+DIR_net = daemon/net
+DIR_server = daemon/server
+DIR_client = daemon/client
+DIR_engine = daemon/engine
+DIR_declare = daemon/declare
+DIR_triggers = triggers
+DIR_actions = actions
+DIR_control = daemon/control
+DIR_manager = daemon/manager
+USES_base =
+USES_config = base
+USES_crypto = base
+USES_http = base
+USES_ws = crypto base
+USES_expr = crypto base
+USES_registry = base
+USES_net = crypto base
+USES_server = net http ws crypto base
+USES_client = net http ws crypto base
+USES_engine = config expr crypto base
+USES_declare = server client net http ws config expr crypto base
+USES_triggers = engine server client net http ws registry config expr crypto base
+USES_actions = engine server client net http ws registry config expr crypto base
+USES_control = engine server client declare net http ws registry config expr crypto base
+USES_manager = base
+
+define FOLDER_RULES
+SOURCES_$(1) := $$(wildcard $$(DIR_$(1))/*.c $$(DIR_$(1))/*/*.c)
+OBJECTS_$(1) := $$(SOURCES_$(1):%.c=$$(BUILD)/obj/%.o)
+$$(BUILD)/lib/$(1).a: $$(OBJECTS_$(1))
+	@mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
+UNITS_$(1) := $$(patsubst tests/unit/%.c,$$(BUILD)/unit/%,$$(wildcard tests/unit/$(1)/test_*.c))
+LINKS_$(1) := $$(foreach f,$(1) $$(USES_$(1)),$$(BUILD)/lib/$$(f).a) $$(LLHTTP_LIB)
+$$(UNITS_$(1)): $$(BUILD)/unit/%: $$(BUILD)/obj/tests/unit/%.o $$(LINKS_$(1))
+	@mkdir -p $$(@D)
+	@echo "  LINK $$@"
+	@$$(CC) $$(OUR_LDFLAGS) $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(LINKS_$(1)) -Wl,--end-group $$(LIB_LIBS) -lcmocka
+.PHONY: unit-$(1)
+unit-$(1): $$(UNITS_$(1))
+	@for t in $$^; do echo "$$$$t"; $$$$t || exit 1; done
+endef
+
+PROGRAMS = $(BUILD)/bellwired $(BUILD)/bellwire $(BUILD)/bellwire-exec
+.PHONY: all test lint analyze bench fuzz install clean unit
+all: $(PROGRAMS)
+$(foreach f,$(FOLDERS),$(eval $(call FOLDER_RULES,$(f))))
+
+DAEMON_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out daemon/bellwire_exec.c,$(wildcard daemon/*.c)))
+DAEMON_LIBS := $(foreach f,$(filter-out manager,$(FOLDERS)),$(BUILD)/lib/$(f).a) $(LLHTTP_LIB)
+$(BUILD)/bellwired: $(DAEMON_OBJECTS) $(DAEMON_LIBS)
+	@echo "  LINK $@"
+	@$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $(DAEMON_OBJECTS) -Wl,--start-group $(DAEMON_LIBS) -Wl,--end-group $(LIB_LIBS)
+$(BUILD)/bellwire: $(BUILD)/lib/manager.a $(BUILD)/lib/base.a
+	@echo "  LINK $@"
+	@$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ -Wl,--whole-archive $(BUILD)/lib/manager.a -Wl,--no-whole-archive $(BUILD)/lib/base.a $(LIB_LIBS)
+# Static, so that it starts fast and works in any environment; no sanitizer can be linked into it.
+$(BUILD)/bellwire-exec: daemon/bellwire_exec.c
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O2 -static -o $@ $<
+
+$(BUILD)/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC   $<"
+	@$(CC) $(OUR_FLAGS) $(CFLAGS) $(LIB_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/lib/llhttp.a: $(LLHTTP_SOURCES)
+	@mkdir -p $(BUILD)/obj/llhttp $(@D)
+	@for c in $^; do $(CC) -O2 -g -fPIE $(SAN_FLAGS) -DLLHTTP_STRICT_MODE=1 -I$(LLHTTP_INCLUDE) -c -o $(BUILD)/obj/llhttp/$$(basename $$c .c).o $$c || exit 1; done
+	@rm -f $@ && ar rcs $@ $(BUILD)/obj/llhttp/*.o
+
+UNITS := $(foreach f,$(FOLDERS),$(UNITS_$(f)))
+unit: $(UNITS)
+test: all unit
+	@BUILD=$(BUILD) scripts/run-tests
+lint:
+	@scripts/lint
+clean:
+	rm -rf build
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+.SECONDARY:
+.DELETE_ON_ERROR:
