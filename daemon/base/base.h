@@ -14,7 +14,7 @@
 
 #define ARRAY_SIZE(array)               (sizeof(array) / sizeof((array)[0]))
 #define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
-#define PRINTF_LIKE(format, first)      __attribute__((format(printf, format, first)))
+#define PRINTF_LIKE(at, first)          __attribute__((__format__(__printf__, at, first)))
 
 /* ---- status: 0 or negative; a count is returned where a header says so --------------------- */
 #define STATUS_LIST(X)                                                                             \
