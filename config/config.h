@@ -210,7 +210,7 @@ struct config_files {
     size_t path_count;
 };
 /* Reads the main file (a path, or a folder that holds bellwire.yaml) and its `include`s (default
- * tasks/*.yaml beside it, sorted; a pattern without a match is fine unless it has no wildcard).
+ * each file of tasks/ that ends in .yaml, sorted; a pattern without a match is fine unless it has no wildcard).
  * Reports into `diag`; what could be read is returned all the same. Keys of further files other
  * than the four sections are errors here; those of the main file are left in `main` for
  * config_read(). IDs are checked against [A-Za-z0-9][A-Za-z0-9._-]{0,63}, twins reported with a
