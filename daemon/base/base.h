@@ -76,6 +76,8 @@ struct slice slice_cut(struct slice text, char separator, struct slice *rest);
 enum status slice_to_u64(struct slice text, uint64_t *out);
 enum status slice_to_i64(struct slice text, int64_t *out);
 bool slice_is_utf8(struct slice text); /* RFC 3629: no surrogates, nothing overlong */
+/* Bytes of the character that `text` begins with, 1 to 4; 0 where it is empty, cut or no UTF-8. */
+size_t slice_utf8_size(struct slice text);
 /* The candidate nearest to `name` by edit distance, or NULL when none is near (1/3 of its length).
  */
 const char *slice_nearest(struct slice name, const char *const *candidates, size_t count);
@@ -88,7 +90,7 @@ struct arena {
     char *next, *end;           /* free room of the newest chunk */
     size_t used_bytes;          /* charged so far, for the limit */
     size_t limit_bytes;         /* 0: none */
-    size_t chunk_bytes;         /* size of the next ordinary chunk */
+    size_t chunk_bytes;         /* of the first ordinary chunk; later ones are up to 16 times it */
 };
 struct arena_mark {
     struct arena_chunk *chunk;
@@ -102,9 +104,12 @@ void arena_init(struct arena *arena, size_t chunk_bytes,
 void arena_init_with(struct arena *arena, void *first, size_t first_bytes, size_t chunk_bytes,
                      size_t limit_bytes);
 void arena_deinit(struct arena *arena);
-void arena_reset(struct arena *arena); /* empty again; keeps the first chunk */
+/* Empty again; keeps the first chunk, unless that is larger than chunk_bytes. */
+void arena_reset(struct arena *arena);
 struct arena_mark arena_mark(const struct arena *arena);
-void arena_rewind(struct arena *arena, struct arena_mark mark); /* frees what came after the mark */
+/* Frees what came after the mark; marks are undone newest first. A mark of an empty arena resets.
+ */
+void arena_rewind(struct arena *arena, struct arena_mark mark);
 /* Aligned to 16, contents undefined; NULL past the limit or without memory. `size` 0 gives a valid
  * pointer. */
 void *arena_alloc(struct arena *arena, size_t size);
@@ -133,6 +138,8 @@ void buffer_deinit(struct buffer *buffer);
 enum status buffer_reserve(struct buffer *buffer, size_t size);
 enum status buffer_append(struct buffer *buffer, struct slice text);
 enum status buffer_printf(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
+enum status buffer_vprintf(struct buffer *buffer, const char *format, va_list args)
+    PRINTF_LIKE(2, 0);
 void buffer_consume(struct buffer *buffer, size_t size); /* drops the first bytes */
 static inline struct slice buffer_slice(const struct buffer *buffer) {
     return (struct slice){buffer->bytes, buffer->size};

@@ -1,0 +1,66 @@
+/* UTF-8 as RFC 3629 defines it, checked 32 bytes a step while they are ASCII. */
+#include "base/base.h"
+
+static bool is_ascii_block(const unsigned char *at) {
+    uint64_t words[4];
+    memcpy(words, at, sizeof(words));
+    return ((words[0] | words[1] | words[2] | words[3]) & 0x8080808080808080u) == 0;
+}
+
+static bool is_tail(unsigned char c) { return (c & 0xc0) == 0x80; }
+
+/* Bounds of the second byte, which rule out what is overlong (E0, F0), a surrogate (ED), or beyond
+ * U+10FFFF (F4). */
+static bool is_second(unsigned char first, unsigned char second) {
+    switch (first) {
+        case 0xe0:
+            return second >= 0xa0 && second <= 0xbf;
+        case 0xed:
+            return second >= 0x80 && second <= 0x9f;
+        case 0xf0:
+            return second >= 0x90 && second <= 0xbf;
+        case 0xf4:
+            return second >= 0x80 && second <= 0x8f;
+        default:
+            return is_tail(second);
+    }
+}
+
+size_t slice_utf8_size(struct slice text) {
+    const unsigned char *at = (const unsigned char *)text.bytes;
+    if (text.size == 0)
+        return 0;
+    if (at[0] < 0x80)
+        return 1;
+    if (at[0] < 0xc2 || at[0] > 0xf4 || text.size < 2 || !is_second(at[0], at[1]))
+        return 0;
+    if (at[0] < 0xe0)
+        return 2;
+    if (text.size < 3 || !is_tail(at[2]))
+        return 0;
+    if (at[0] < 0xf0)
+        return 3;
+    return text.size >= 4 && is_tail(at[3]) ? 4 : 0;
+}
+
+bool slice_is_utf8(struct slice text) {
+    const unsigned char *at = (const unsigned char *)text.bytes;
+    const unsigned char *end = at + text.size;
+    while (at != end) {
+        while (end - at >= 32 && is_ascii_block(at))
+            at += 32;
+        /* The rest of this block one character at a time, then blocks are tried again. */
+        const unsigned char *stop = end - at > 32 ? at + 32 : end;
+        while (at < stop) {
+            if (*at < 0x80) {
+                at++;
+                continue;
+            }
+            size_t size = slice_utf8_size((struct slice){(const char *)at, (size_t)(end - at)});
+            if (size == 0)
+                return false;
+            at += size;
+        }
+    }
+    return true;
+}
