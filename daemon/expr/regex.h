@@ -4,7 +4,7 @@
  * group ends inside one), any other subject by bytes, where `\xHH` is that byte. NUL is a character
  * like any other. `\w \d \s \b` know ASCII only unless the pattern starts with `(*UCP)`. `\C` is
  * refused.
- * Bounds  PCRE2's match limit of REGEX_MATCH_LIMIT for each search, REGEX_GROUPS groups.
+ * Bounds  PCRE2's match limit of REGEX_MATCH_LIMIT for each search; EXPR_GROUPS_MAX groups.
  * Memory  a search allocates nothing from the heap where PCRE2 has JIT, unless the pattern needs
  * more than JIT's 32 KiB of stack, and at the first subject that is not UTF-8.
  * Thread  a struct regex may be used by all threads at once. */
