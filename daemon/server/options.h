@@ -1,0 +1,64 @@
+/* What a server is told to be, and what it counts. A part of server.h. */
+#ifndef BELLWIRE_SERVER_OPTIONS_H
+#define BELLWIRE_SERVER_OPTIONS_H
+
+#include "net/net.h"
+
+* / enum server_slow { SERVER_SLOW_CLOSE, SERVER_SLOW_DROP };
+struct server_texts {
+    const struct slice *items;
+    size_t count;
+};
+struct server_options { /* design.md sections 3 and 4; times in ms, sizes in bytes */
+    struct slice id, name;
+    bool enabled;
+    struct server_texts bind;
+    struct slice tls_certificate, tls_key, tls_client_ca; /* paths; empty: none */
+    struct server_texts subprotocols;
+    bool compression, compression_takeover;
+    uint64_t ping_interval_ms; /* 0: off */
+    uint64_t pong_timeout_ms, header_timeout_ms, body_timeout_ms, idle_timeout_ms;
+    uint64_t response_timeout_ms, drain_timeout_ms, handshake_timeout_ms;
+    uint64_t max_header_bytes, max_body_bytes, max_message_bytes, max_backlog_bytes;
+    uint32_t max_header_count;
+    uint32_t max_sessions, max_sessions_per_address, max_tls_sessions; /* 0: none */
+    uint32_t slow_consumer;                                            /* enum server_slow */
+    bool any_origin, any_host;
+    struct server_texts origins, hosts, trusted_proxies;
+    uint32_t log_level; /* enum log_level, where has_log_level */
+    bool has_log_level, log_frames;
+};
+void server_options_default(struct server_options *out); /* those of the design; no id, no bind */
+/* An immutable copy. Sessions hold the one that they were opened under. */
+struct server_config {
+    struct server_options options;
+    _Atomic uint32_t refs; /* private */
+    struct arena arena;    /* private */
+};
+struct server_config *server_config_new(const struct server_options *options); /* NULL: no memory */
+struct server_config *server_config_ref(struct server_config *config);
+void server_config_unref(struct server_config *config);
+
+enum server_bound { /* counted when passed */
+                    SERVER_MAX_HEADER,
+                    SERVER_HEADER_TIMEOUT,
+                    SERVER_MAX_BODY,
+                    SERVER_BODY_TIMEOUT,
+                    SERVER_IDLE_TIMEOUT,
+                    SERVER_RESPONSE_TIMEOUT,
+                    SERVER_MAX_MESSAGE,
+                    SERVER_MAX_BACKLOG,
+                    SERVER_DRAIN_TIMEOUT,
+                    SERVER_PONG_TIMEOUT,
+                    SERVER_MAX_SESSIONS,
+                    SERVER_MAX_PER_ADDRESS,
+                    SERVER_BOUNDS
+};
+struct server_counters { /* of one server on one worker; written there, read anywhere */
+    struct net_counters net;
+    _Atomic uint64_t connections, connections_failed, connections_open, sessions_open;
+    _Atomic uint64_t requests, answers_dropped, messages_in, messages_out, broadcasts_dropped;
+    _Atomic uint64_t refused[SERVER_BOUNDS];
+};
+
+#endif
