@@ -16,7 +16,7 @@
 
 struct uv_loop_s;
 
-/* ---- loops ----------------------------------------------------------------------------------- */
+/* ---- loops ---------------------------------------------------------------------------------- */
 struct net_loop;
 struct net_loop_options {
     const struct clock *clock;
@@ -38,8 +38,7 @@ uint64_t net_loop_pulse(const struct net_loop *loop);
  * since it tells the loop to look. uv_timer is not served: use net_timer. */
 struct uv_loop_s *net_loop_uv(struct net_loop *loop);
 
-/* ---- timers: a wheel, 1 ms; starting and stopping cost a few instructions ---------------------
- */
+/* ---- timers: a wheel, 1 ms; starting and stopping cost a few instructions ------------------- */
 struct net_timer { /* private */
     struct net_timer *next, **link;
     uint64_t due_ms;
@@ -51,8 +50,7 @@ void net_timer_start(struct net_loop *loop, struct net_timer *timer, uint64_t de
 void net_timer_stop(struct net_timer *timer); /* idempotent */
 static inline bool net_timer_is_on(const struct net_timer *timer) { return timer->link != NULL; }
 
-/* ---- mailboxes: how threads talk ---------------------------------------------------------------
- */
+/* ---- mailboxes: how threads talk ------------------------------------------------------------ */
 /* Embedded in what is sent; belongs to the receiver from a successful post until `run` is called.
  * `run` is called once on the receiving thread, or with loop NULL when that loop is freed first. */
 struct net_message {
@@ -75,8 +73,7 @@ struct net_room {
 };
 void net_wait_room(struct net_loop *full, struct net_room *room);
 
-/* ---- watching other descriptors: pidfds, pipes --------------------------------------------------
- */
+/* ---- watching other descriptors: pidfds, pipes ---------------------------------------------- */
 struct net_source { /* private */
     void (*ready)(struct net_source *source, uint32_t events);
     int fd;
@@ -93,8 +90,7 @@ enum status net_watch_start(struct net_loop *loop, struct net_watch *watch, int 
 enum status net_watch_change(struct net_watch *watch, uint32_t events);
 void net_watch_stop(struct net_watch *watch); /* idempotent; the memory may go at once */
 
-/* ---- streams ------------------------------------------------------------------------------------
- */
+/* ---- streams -------------------------------------------------------------------------------- */
 enum net_event {
     NET_DATA,    /* bytes, in the loop's read buffer until the handler returns; may be changed */
     NET_AGAIN,   /* what net_stream_again() asked for */

@@ -4,7 +4,7 @@
 
 #include "net/net.h"
 
-* / enum server_slow { SERVER_SLOW_CLOSE, SERVER_SLOW_DROP };
+enum server_slow { SERVER_SLOW_CLOSE, SERVER_SLOW_DROP };
 struct server_texts {
     const struct slice *items;
     size_t count;
@@ -39,20 +39,21 @@ struct server_config *server_config_new(const struct server_options *options); /
 struct server_config *server_config_ref(struct server_config *config);
 void server_config_unref(struct server_config *config);
 
-enum server_bound { /* counted when passed */
-                    SERVER_MAX_HEADER,
-                    SERVER_HEADER_TIMEOUT,
-                    SERVER_MAX_BODY,
-                    SERVER_BODY_TIMEOUT,
-                    SERVER_IDLE_TIMEOUT,
-                    SERVER_RESPONSE_TIMEOUT,
-                    SERVER_MAX_MESSAGE,
-                    SERVER_MAX_BACKLOG,
-                    SERVER_DRAIN_TIMEOUT,
-                    SERVER_PONG_TIMEOUT,
-                    SERVER_MAX_SESSIONS,
-                    SERVER_MAX_PER_ADDRESS,
-                    SERVER_BOUNDS
+/* Counted each time one is passed. */
+enum server_bound {
+    SERVER_MAX_HEADER,
+    SERVER_HEADER_TIMEOUT,
+    SERVER_MAX_BODY,
+    SERVER_BODY_TIMEOUT,
+    SERVER_IDLE_TIMEOUT,
+    SERVER_RESPONSE_TIMEOUT,
+    SERVER_MAX_MESSAGE,
+    SERVER_MAX_BACKLOG,
+    SERVER_DRAIN_TIMEOUT,
+    SERVER_PONG_TIMEOUT,
+    SERVER_MAX_SESSIONS,
+    SERVER_MAX_PER_ADDRESS,
+    SERVER_BOUNDS
 };
 struct server_counters { /* of one server on one worker; written there, read anywhere */
     struct net_counters net;

@@ -17,8 +17,7 @@ struct server_set;
 struct session;
 struct server_request;
 
-/* ---- what happens: the table handed in at composition ------------------------------------------
- */
+/* ---- what happens: the table handed in at composition --------------------------------------- */
 struct server_route {  /* all zero accepts with the server's own bounds */
     uint16_t status;   /* 0: accepted; else the answer: 401 403 404 405 426 503 ... */
     uint64_t allowed;  /* 405: HTTP_METHOD_BIT()s */
