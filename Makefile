@@ -72,6 +72,9 @@ USES_actions = engine server client net http ws registry config expr crypto base
 USES_control = engine server client declare net http ws registry config expr crypto base
 USES_manager = base
 
+# For tests that make allocations fail: tests/unit/fail_alloc.h
+FAIL_ALLOC_FLAGS = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+
 define FOLDER_RULES
 SOURCES_$(1) := $$(wildcard $$(DIR_$(1))/*.c $$(DIR_$(1))/*/*.c)
 OBJECTS_$(1) := $$(SOURCES_$(1):%.c=$$(BUILD)/obj/%.o)
@@ -82,7 +85,8 @@ LINKS_$(1) := $$(foreach f,$(1) $$(USES_$(1)),$$(BUILD)/lib/$$(f).a) $$(LLHTTP_L
 $$(UNITS_$(1)): $$(BUILD)/unit/%: $$(BUILD)/obj/tests/unit/%.o $$(LINKS_$(1))
 	@mkdir -p $$(@D)
 	@echo "  LINK $$@"
-	@$$(CC) $$(OUR_LDFLAGS) $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(LINKS_$(1)) -Wl,--end-group $$(LIB_LIBS) -lcmocka
+	@$$(CC) $$(OUR_LDFLAGS) $$(LDFLAGS) $$(if $$(shell grep -l '"tests/unit/fail_alloc.h"' tests/unit/$$*.c),$$(FAIL_ALLOC_FLAGS)) -o $$@ $$< \
+	    -Wl,--start-group $$(LINKS_$(1)) -Wl,--end-group $$(LIB_LIBS) -lcmocka
 .PHONY: unit-$(1)
 unit-$(1): $$(UNITS_$(1))
 	@for t in $$^; do echo "$$$$t"; $$$$t || exit 1; done

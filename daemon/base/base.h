@@ -238,8 +238,8 @@ void log_line(enum log_level level, const struct log_place *place, const char *f
 void log_line_forced(enum log_level level, const struct log_place *place, const char *format, ...)
     PRINTF_LIKE(3, 4);
 /* A second reader of every line as JSON without its newline (for `bellwire log`), called on the
- * thread that logs, one call at a time; NULL takes it away. `level` is what it wants to see, also
- * below the sink's own. */
+ * thread that logs, one call at a time; it must not log itself. NULL takes it away. `level` is what
+ * it wants to see, also below the sink's own; forced lines come whatever their level. */
 typedef void (*log_tap_fn)(void *context, enum log_level level, struct slice json_line);
 void log_set_tap(log_tap_fn tap, void *context, enum log_level level);
 

@@ -1,6 +1,7 @@
 /* The log sink: the one global of the process. Levels and format are atomics, so that asking
  * whether a line is wanted costs one relaxed load and no lock; the mutex is held while a line is
- * written and handed to the tap, which keeps lines whole and in one order for both. */
+ * written, and while it is handed to the tap: lines stay whole, and a tap that was taken away is
+ * not in use any more when log_set_tap() returns. */
 #include "base/log_text.h"
 
 #include <errno.h>
@@ -102,7 +103,7 @@ static void write_line(const struct log_record *record) {
         log__write_json(&text, record);
     else
         log__write_text(&text, record);
-    log__text_put(&text, SLICE("\n"));
+    log__text_newline(&text);
     pthread_mutex_lock(&sink.lock);
     write_whole(get(&sink.fd), text.bytes, text.size);
     pthread_mutex_unlock(&sink.lock);

@@ -45,14 +45,16 @@ void log__text_put(struct log_text *text, struct slice bytes) {
     size_t needed;
     if (text->has_failed || bytes.size == 0)
         return;
-    if (!size_add(text->size, bytes.size, &needed) ||
+    if (!size_add(text->size + 1, bytes.size, &needed) ||
         (needed > text->capacity && !grow(text, needed))) {
         text->has_failed = true;
         return;
     }
     memcpy(text->bytes + text->size, bytes.bytes, bytes.size);
-    text->size = needed;
+    text->size += bytes.size;
 }
+
+void log__text_newline(struct log_text *text) { text->bytes[text->size++] = '\n'; }
 
 static void put(struct log_text *text, const char *literal) {
     log__text_put(text, slice_of(literal));

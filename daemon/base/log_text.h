@@ -22,6 +22,7 @@ struct log_text {
 void log__text_begin(struct log_text *text);
 void log__text_end(struct log_text *text); /* frees what is on the heap */
 void log__text_put(struct log_text *text, struct slice bytes);
+void log__text_newline(struct log_text *text); /* once, last; its room is always kept */
 
 /* Neither writes a newline, and no byte of the record can produce one. What does not fit into
  * memory is replaced by a line that says so. */
