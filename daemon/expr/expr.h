@@ -58,15 +58,16 @@ const char *value_type_text(enum value_type type); /* nil boolean integer float 
 bool value_equal(struct value a,
                  struct value b); /* 7 equals 7.0 and not "7"; deep; maps in any order */
 /* The only number-to-text function (internals.md section 10) and: true/false, "" for nil, JSON for
- * lists and maps. Bytes are returned as they are, without a copy. STATUS_NO_MEMORY. */
+ * lists and maps. Bytes are returned as they are, without a copy. STATUS_NO_MEMORY, and for lists
+ * and maps the statuses of json_encode(). */
 enum status value_text(struct value v, struct arena *arena, struct slice *out);
 /* Member `key` of a map, or item number `key` (from 0) of a list; nil when absent or `v` is
  * neither. */
 struct value value_member(struct value v, struct slice key);
-struct value value_path(struct value v, struct slice dotted); /* a.b.0 */
+struct value value_path(struct value v, struct slice dotted); /* a.b.0; empty: `v` itself */
 /* Deep copy into the arena. STATUS_NO_MEMORY, STATUS_LIMIT (depth). */
 enum status value_copy(struct value v, struct arena *arena, struct value *out);
-size_t value_bytes_deep(struct value v); /* memory that a deep copy takes */
+size_t value_bytes_deep(struct value v); /* memory that a deep copy takes; SIZE_MAX: too deep */
 
 /* One heap block that holds a value whole: slots, session and global variables. Counted, immutable.
  */
@@ -78,16 +79,18 @@ void value_box_unref(struct value_box *box);               /* NULL is allowed */
 struct value value_box_value(const struct value_box *box); /* NULL: nil */
 size_t value_box_bytes(const struct value_box *box);
 /* `root` (a map or nil) with the member at `path` (segments) replaced, or removed where `v` is nil;
- * missing maps are made. Shares what it can with `root`. STATUS_TYPE when a segment on the way is
- * no map; STATUS_NO_MEMORY. */
+ * missing maps are made. Borrows from `root` and `v`, not from `path`. STATUS_TYPE when a segment
+ * on the way is no map; STATUS_LIMIT past VALUE_DEPTH_MAX segments; STATUS_NO_MEMORY. */
 enum status value_with(struct value root, const struct slice *path, size_t segments, struct value v,
                        struct arena *arena, struct value *out);
 
-/* Any top value; integers past 63 bits become floats; null is VALUE_NIL inside lists and maps.
- * Strings borrow from nothing: all is copied into the arena. STATUS_SYNTAX (`*at` is the byte),
- * STATUS_LIMIT, STATUS_NO_MEMORY. */
+/* RFC 8259, any top value; integers past 63 bits become floats; null is VALUE_NIL inside lists and
+ * maps. All is copied into the arena. STATUS_SYNTAX (also a member given twice, NUL in a name):
+ * `*at` is the byte at fault or the last of the bad token; STATUS_LIMIT (deeper than
+ * VALUE_DEPTH_MAX, a number that no float holds); STATUS_NO_MEMORY. */
 enum status json_decode(struct slice text, struct arena *arena, struct value *out, size_t *at);
-/* Compact. Bytes that are not UTF-8 are STATUS_TYPE. */
+/* Compact. STATUS_TYPE (bytes that are not UTF-8), STATUS_RANGE (infinite or no number),
+ * STATUS_LIMIT (depth, the buffer's limit), STATUS_NO_MEMORY; the buffer is then as it was. */
 enum status json_encode(struct value v, struct buffer *out);
 enum status json_encode_text(struct slice text, struct buffer *out); /* one quoted string */
 
@@ -210,9 +213,9 @@ struct expr_groups { /* captures of the regex, into the subject; count 0 without
     uint32_t count;
     uint32_t starts[EXPR_GROUPS_MAX], ends[EXPR_GROUPS_MAX]; /* UINT32_MAX: did not take part */
 };
-/* `json` decodes the message once per event: handed down, called only when a json key asks. A regex
- * past its match limit is no match and *failed. `gate` names the first key that did not hold (for
- * `why`), NULL on a match. */
+/* `json` decodes the message once per event (NULL: it is no JSON): handed down, called only when a
+ * json key asks. No pointer may be NULL but expr_subject.json. A regex past its match limit is no
+ * match and *failed. `gate` names the first key that did not hold (for `why`), NULL on a match. */
 struct expr_subject {
     struct slice message;
     const struct value *(*json)(void *context);
