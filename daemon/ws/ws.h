@@ -49,7 +49,7 @@ struct ws_compression {
     bool is_on;
     bool has_out_takeover, has_in_takeover; /* the window outlives a message: streams of its own,
                                                about 300 KB when both are used */
-    uint8_t out_bits, in_bits;              /* 9-15; out_bits 8: we must send uncompressed */
+    uint8_t out_bits, in_bits;              /* 8-15; with out_bits 8 we send uncompressed */
 };
 
 /* What our side wants. A worker that has given out its share of takeover clears has_takeover. */
@@ -122,9 +122,8 @@ struct ws {
     struct ws_streams *streams; /* NULL without takeover, or before its first use */
     size_t max_message;         /* bytes, after inflation */
     struct ws_compression compression;
-    uint8_t role;     /* enum ws_role */
-    bool has_ended;   /* after a close frame or an error: input is thrown away */
-    bool is_borrowed; /* the last message lies in partial->bytes */
+    uint8_t role;   /* enum ws_role */
+    bool has_ended; /* after a close frame or an error: input is thrown away */
 };
 /* Allocates nothing. `compression` may be NULL: none. */
 void ws_init(struct ws *ws, enum ws_role role, const struct ws_compression *compression,
