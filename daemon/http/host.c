@@ -1,0 +1,64 @@
+/* The host of a Host header or an authority (RFC 9110 section 7.2), stricter than its grammar:
+ * letters, digits, `-`, `.` and `_`, or an IP literal, and a port of digits where a colon stands.
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include "http/scan.h"
+
+static bool is_address(int family, struct slice text) {
+    char copy[INET6_ADDRSTRLEN];
+    uint8_t address[sizeof(struct in6_addr)];
+    if (text.size >= sizeof copy)
+        return false;
+    memcpy(copy, text.bytes, text.size);
+    copy[text.size] = 0;
+    return inet_pton(family, copy, address) == 1;
+}
+
+static bool is_name(struct slice text) {
+    for (size_t i = 0; i < text.size; i++) {
+        char c = text.bytes[i], lower = (char)(c | 0x20);
+        bool is_alnum = (c >= '0' && c <= '9') || (lower >= 'a' && lower <= 'z');
+        if (!is_alnum && c != '-' && c != '.' && c != '_')
+            return false;
+    }
+    return text.size > 0;
+}
+
+static enum status parse_port(struct slice text, uint16_t *port) {
+    uint64_t number;
+    if (text.size > 5 || slice_to_u64(text, &number) || number == 0 || number > 65535)
+        return STATUS_SYNTAX;
+    *port = (uint16_t)number;
+    return STATUS_OK;
+}
+
+enum status http_host_parse(struct slice text, struct http_host *out) {
+    struct http_host host = {.port = 0};
+    struct slice rest;
+    if (text.size > 0 && text.bytes[0] == '[') {
+        const char *end = memchr(text.bytes, ']', text.size);
+        if (!end)
+            return STATUS_SYNTAX;
+        host.name = (struct slice){text.bytes + 1, (size_t)(end - text.bytes) - 1};
+        rest = (struct slice){end + 1, text.size - host.name.size - 2};
+        host.is_ip = is_address(AF_INET6, host.name);
+        if (!host.is_ip)
+            return STATUS_SYNTAX;
+    } else {
+        const char *colon = text.size > 0 ? memchr(text.bytes, ':', text.size) : NULL;
+        host.name = (struct slice){text.bytes, colon ? (size_t)(colon - text.bytes) : text.size};
+        rest = (struct slice){text.bytes + host.name.size, text.size - host.name.size};
+        if (!is_name(host.name))
+            return STATUS_SYNTAX;
+        char last = host.name.bytes[host.name.size - 1];
+        host.is_ip = last >= '0' && last <= '9' && is_address(AF_INET, host.name);
+    }
+    if (rest.size > 0) {
+        struct slice port = {rest.bytes + 1, rest.size - 1};
+        if (rest.bytes[0] != ':' || parse_port(port, &host.port))
+            return STATUS_SYNTAX;
+    }
+    *out = host;
+    return STATUS_OK;
+}
