@@ -21,24 +21,28 @@ static size_t after_string(struct slice text, size_t at) {
     return at < text.size ? at + 1 : text.size;
 }
 
-static bool is_number_byte(char c) {
-    return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
-}
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-static size_t after_number(struct slice text, size_t at) {
-    while (at < text.size && is_number_byte(text.bytes[at]))
-        at++;
-    return at;
-}
+/* What may follow the digits of a number: with it, it is no integer. */
+static bool is_fraction_byte(char c) { return c == '.' || c == 'e' || c == 'E'; }
 
-/* 18 digits always fit; what is no integer is left to jansson. */
-static bool is_big_integer(struct slice number) {
-    int64_t integer = 0;
-    if (number.size <= 18 || memchr(number.bytes, '.', number.size))
-        return false;
-    if (memchr(number.bytes, 'e', number.size) || memchr(number.bytes, 'E', number.size))
-        return false;
-    return slice_to_i64(number, &integer) == STATUS_RANGE;
+/* Goes behind the number that starts at `at`; true when it is an integer past 63 bits. A number
+ * that breaks the grammar is cut somewhere, and jansson refuses it. */
+static bool scan_number(struct json_scan *scan) {
+    struct slice text = scan->text;
+    size_t start = scan->at++;
+    while (scan->at < text.size && is_digit(text.bytes[scan->at]))
+        scan->at++;
+    if (scan->at == text.size || !is_fraction_byte(text.bytes[scan->at])) {
+        int64_t integer = 0;
+        struct slice number = {text.bytes + start, scan->at - start};
+        return slice_to_i64(number, &integer) == STATUS_RANGE;
+    }
+    while (scan->at < text.size &&
+           (is_digit(text.bytes[scan->at]) || is_fraction_byte(text.bytes[scan->at]) ||
+            text.bytes[scan->at] == '-' || text.bytes[scan->at] == '+'))
+        scan->at++;
+    return false;
 }
 
 static void scan_structure(struct json_scan *scan, char c) {
@@ -60,10 +64,8 @@ static bool scan_to_big_integer(struct json_scan *scan) {
         char c = text.bytes[scan->at];
         if (c == '"') {
             scan->at = after_string(text, scan->at);
-        } else if (is_number_byte(c)) {
-            size_t start = scan->at;
-            scan->at = after_number(text, start);
-            if (is_big_integer((struct slice){text.bytes + start, scan->at - start}))
+        } else if (c == '-' || is_digit(c)) {
+            if (scan_number(scan))
                 return true;
         } else {
             scan_structure(scan, c);
@@ -101,8 +103,11 @@ static enum status scan_and_rewrite(struct json_scan *scan, struct buffer *rewri
 static size_t place_before_rewriting(struct slice text, size_t at) {
     struct json_scan scan = {.text = text};
     size_t marks_bytes = 0;
-    while (scan_to_big_integer(&scan) && scan.at + marks_bytes + FLOAT_MARK.size <= at)
+    while (scan_to_big_integer(&scan) && at >= scan.at + marks_bytes) {
+        if (at < scan.at + marks_bytes + FLOAT_MARK.size)
+            return scan.at - 1;
         marks_bytes += FLOAT_MARK.size;
+    }
     return at - marks_bytes;
 }
 
@@ -228,8 +233,10 @@ enum status json_decode(struct slice text, struct arena *arena, struct value *ou
     struct json_scan scan = {.text = text};
     struct buffer rewritten;
     buffer_init(&rewritten, 0);
-    *at = 0;
-    enum status status = scan_and_rewrite(&scan, &rewritten);
+    /* Nowhere is NUL part of JSON, but jansson passes over one behind a number. */
+    const char *nul = text.size > 0 ? memchr(text.bytes, '\0', text.size) : NULL;
+    *at = nul ? (size_t)(nul - text.bytes) : 0;
+    enum status status = nul ? STATUS_SYNTAX : scan_and_rewrite(&scan, &rewritten);
     if (status == STATUS_LIMIT)
         *at = scan.at - 1;
     else if (status == STATUS_OK && !has_room(arena, scan.nodes))
