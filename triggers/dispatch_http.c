@@ -1,0 +1,235 @@
+/* Requests on their way to a task and back: which task, the gates' refusals, the answer of a run
+ * that gave none. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "triggers/event.h"
+
+#define PAGE_MAX       1024
+#define REFUSAL_LOG_MS 1000
+
+static void head_of_upgrade(struct triggers *triggers, const struct trigger_server *server,
+                            struct server_request *request, struct server_route *out);
+static void refuse(struct server_request *request, const struct trigger *trigger,
+                   const struct run_verdict *verdict);
+static struct event *hold(struct event *event);
+static void release(struct event *event);
+static void admitted(struct event *event, struct run *run);
+static void ended(struct event *event, struct run *run, const struct run_end *end);
+static void place(struct event *event, struct arena *arena, struct event_place *out);
+
+const struct event_ops event__http_ops = {
+    .admitted = admitted, .hold = hold, .release = release, .ended = ended, .place = place};
+
+void dispatch__head(void *context, struct server_request *request, struct server_route *out) {
+    struct triggers *triggers = context;
+    const struct trigger_server *server = triggers__server(triggers, request->config->options.id);
+    if (request->is_upgrade) {
+        head_of_upgrade(triggers, server, request, out);
+        return;
+    }
+    const struct http_route *route = server ? http_router_best(server->http, request->http.path,
+                                                               request->http.method, &out->allowed)
+                                            : NULL;
+    if (!route) {
+        const struct http_route *ws;
+        bool is_ws = server && http_router_all(server->ws, request->http.path, &ws, 1) > 0;
+        out->status = out->allowed ? 405 : is_ws ? 426 : 404;
+        return;
+    }
+    const struct trigger *trigger = route->value;
+    const struct trigger_http *args = trigger->args;
+    out->route = trigger;
+    out->max_body_bytes = args->max_body_bytes;
+    out->body_timeout_ms = args->body_timeout_ms;
+    out->response_timeout_ms = args->response_timeout_ms;
+    /* The body may come turns later, and the program may be another one by then. */
+    request->attachment = (void *)(uintptr_t)triggers->generation;
+}
+
+static void log_unknown_path(struct triggers *triggers, const struct trigger_server *server,
+                             const struct server_request *request) {
+    uint64_t now_ms = net_loop_now_ms(triggers->loop);
+    if (triggers->refusals_logged_ms && now_ms - triggers->refusals_logged_ms < REFUSAL_LOG_MS)
+        return;
+    triggers->refusals_logged_ms = now_ms;
+    char known[512] = "";
+    size_t used = 0;
+    for (size_t i = 0; server && i < server->ws_count && used < sizeof known; i++) {
+        const struct trigger *trigger = server->ws_routes[i].value;
+        struct slice path = ((const struct trigger_path *)trigger->args)->path;
+        if (index__is_accepting(trigger))
+            used += (size_t)snprintf(
+                known + used, sizeof known - used, "%s" SLICE_FMT, used ? ", " : "",
+                SLICE_ARG(path.bytes ? path : SLICE("any path"))); /* a long list is cut */
+    }
+    const struct log_place where = {.server = request->config->options.id};
+    log_line(LOG_INFO, &where,
+             "refused a WebSocket to " SLICE_FMT ": no task has a trigger for it, known are: %s",
+             SLICE_ARG(request->http.path), known[0] ? known : "none");
+}
+
+static void head_of_upgrade(struct triggers *triggers, const struct trigger_server *server,
+                            struct server_request *request, struct server_route *out) {
+    const struct http_route *few[64];
+    size_t count =
+        server ? http_router_all(server->ws, request->http.path, few, ARRAY_SIZE(few)) : 0;
+    for (size_t i = 0; i < count && i < ARRAY_SIZE(few); i++)
+        if (index__is_accepting(few[i]->value))
+            return;
+    /* More routes than fit on the stack: the answer is looked for among all of them. */
+    for (size_t i = 0; count > ARRAY_SIZE(few) && i < server->ws_count; i++)
+        if (index__is_accepting(server->ws_routes[i].value) &&
+            http_pattern_matches(server->ws_routes[i].pattern, request->http.path))
+            return;
+    out->status = 404;
+    log_unknown_path(triggers, server, request);
+}
+
+void dispatch__request(void *context, struct server_request *request) {
+    struct triggers *triggers = context;
+    const struct trigger *trigger = request->route;
+    if ((uint64_t)(uintptr_t)request->attachment != triggers->generation) {
+        struct server_route again = {0};
+        dispatch__head(triggers, request, &again);
+        if (again.status) { /* its task went away while the body came */
+            (void)server_respond(
+                request, &(struct server_response){.status = again.status}); /* gone: dropped */
+            return;
+        }
+        trigger = again.route;
+    }
+    struct request_event event = {
+        .event = {.ops = &event__http_ops, .trigger = trigger, .cause = RUN_TRIGGER},
+        .request = request};
+    event.event.sources[EXPR_HTTP] = &event;
+    event__json_init(&event.json, request->body);
+    struct run_verdict verdict = run_begin(triggers->engine, trigger->task, &event.event);
+    if (verdict.gate != RUN_ADMITTED)
+        refuse(request, trigger, &verdict);
+    if (!event.is_held)
+        event__json_deinit(&event.json);
+}
+
+static void refuse(struct server_request *request, const struct trigger *trigger,
+                   const struct run_verdict *verdict) {
+    struct server_response response = {.status = 429,
+                                       .content_type = SLICE("text/plain; charset=utf-8")};
+    char seconds[24], text[96];
+    struct http_header retry = {.name = SLICE("Retry-After")};
+    if (verdict->gate == RUN_UNMET) {
+        uint32_t status =
+            verdict->status ? verdict->status : ((const struct trigger_http *)trigger->args)->unmet;
+        response.status = (uint16_t)status;
+    } else {
+        uint64_t after_s =
+            verdict->retry_after_ms < 1000 ? 1 : (verdict->retry_after_ms + 999) / 1000;
+        int size = snprintf(seconds, sizeof seconds, "%" PRIu64, after_s);
+        retry.value = (struct slice){seconds, (size_t)size};
+        response.headers = &retry;
+        response.header_count = 1;
+        if (verdict->gate == RUN_MEMORY)
+            response.status = 503;
+    }
+    int size =
+        snprintf(text, sizeof text, SLICE_FMT "\n", SLICE_ARG(http_status_text(response.status)));
+    response.body = (struct slice){text, (size_t)size};
+    (void)server_respond(request, &response); /* the peer may be gone: dropped and counted */
+}
+
+/* ---- the event of a run
+ * -------------------------------------------------------------------------- */
+
+static struct event *hold(struct event *event) {
+    struct request_event *from = (struct request_event *)event;
+    struct request_event *copy = malloc(sizeof *copy);
+    if (!copy)
+        return NULL;
+    if (server_request_hold(from->request)) {
+        free(copy);
+        return NULL;
+    }
+    *copy = *from;
+    from->is_held = true;
+    copy->json.text = copy->request->body;
+    copy->event.sources[EXPR_HTTP] = copy;
+    return &copy->event;
+}
+
+static void release(struct event *event) {
+    struct request_event *held = (struct request_event *)event;
+    event__json_deinit(&held->json);
+    server_request_release(held->request);
+    free(held);
+}
+
+static void admitted(struct event *event, struct run *run) {
+    const struct trigger_http *args = event->trigger->args;
+    if (!args->respond)
+        return;
+    struct http_header id = {SLICE("X-Bellwire-Run"), run_id_text(run)};
+    struct server_response response = {
+        .status = (uint16_t)args->respond, .headers = &id, .header_count = 1};
+    (void)server_respond(((struct request_event *)event)->request,
+                         &response); /* gone: dropped and counted */
+}
+
+static void place(struct event *event, struct arena *arena, struct event_place *out) {
+    (void)arena; /* all texts are there already */
+    const struct server_request *request = ((struct request_event *)event)->request;
+    out->server = request->config->options.id;
+    out->peer = request->peer;
+}
+
+/* `&`, `<` and `>` escaped; a text that does not fit is cut. */
+static size_t escape(struct slice text, char *out, size_t room) {
+    size_t used = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        char c = text.bytes[i];
+        const char *as = c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : NULL;
+        size_t size = as ? strlen(as) : 1;
+        if (used + size > room)
+            break;
+        memcpy(out + used, as ? as : &c, size);
+        used += size;
+    }
+    return used;
+}
+
+static struct slice page(const struct task *task, const struct run_end *end, char *out) {
+    static const char *const outcomes[] = {
+        [RUN_DONE] = "is done", [RUN_FAILED] = "has failed", [RUN_CANCELLED] = "was cancelled"};
+    char name[256];
+    size_t size = escape(task->name.size ? task->name : task->id, name, sizeof name);
+    int used = snprintf(
+        out, PAGE_MAX,
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Bellwire</title>\n"
+        "<p>Task <b>%.*s</b> %s.</p>\n<p>Run <code>" SLICE_FMT "</code></p>\n</html>\n",
+        (int)size, name, outcomes[end->outcome], SLICE_ARG(end->run_id)); /* fits */
+    return (struct slice){out, (size_t)used};
+}
+
+static void ended(struct event *event, struct run *run, const struct run_end *end) {
+    struct server_request *request = ((struct request_event *)event)->request;
+    if (request->is_answered)
+        return;
+    bool is_page = http_accepts_html(&request->http);
+    static const uint16_t statuses[] = {
+        [RUN_DONE] = 204, [RUN_FAILED] = 500, [RUN_CANCELLED] = 503};
+    struct http_header id = {SLICE("X-Bellwire-Run"), end->run_id};
+    struct server_response response = {
+        .status = statuses[end->outcome], .headers = &id, .header_count = 1};
+    char text[PAGE_MAX];
+    if (is_page) {
+        response.status = end->outcome == RUN_DONE ? 200 : response.status;
+        response.content_type = SLICE("text/html; charset=utf-8");
+        response.body = page(run_task(run), end, text);
+    } else if (end->outcome != RUN_DONE) {
+        int size = snprintf(text, sizeof text, "run " SLICE_FMT " %s\n", SLICE_ARG(end->run_id),
+                            end->outcome == RUN_FAILED ? "failed" : "was cancelled"); /* fits */
+        response.content_type = SLICE("text/plain; charset=utf-8");
+        response.body = (struct slice){text, (size_t)size};
+    }
+    (void)server_respond(request, &response); /* the peer may be gone: dropped and counted */
+}

@@ -1,0 +1,115 @@
+/* Events as the dispatcher makes them: on its stack until a run suspends, then one heap block each.
+ */
+#ifndef BELLWIRE_TRIGGERS_EVENT_H
+#define BELLWIRE_TRIGGERS_EVENT_H
+
+#include "triggers/triggers.h"
+
+#define TRIGGER(name) extern const struct trigger_kind trigger_##name;
+#include "triggers/list.h"
+#undef TRIGGER
+
+/* What all kinds with a path begin their arguments with. */
+struct trigger_path {
+    struct slice path, server;
+    const struct http_pattern *pattern; /* NULL: every path */
+};
+bool trigger__prepare_path(struct prepare *prepare, struct trigger_path *path);
+
+struct trigger_http {
+    struct trigger_path path; /* first */
+    struct config_texts methods;
+    uint64_t method_bits;                                          /* 0: any */
+    uint64_t max_body_bytes, body_timeout_ms, response_timeout_ms; /* 0: the server's */
+    uint32_t unmet, respond;
+    bool prefetch;
+};
+
+struct trigger_message {
+    struct trigger_path path; /* first */
+    struct slice contains, starts_with, exact, regex;
+    struct arg_value json;
+    bool case_sensitive;
+    const struct expr_matcher *matcher; /* NULL: every message */
+};
+
+/* A JSON text that is decoded at most once, when it is asked for. */
+struct event_json {
+    struct slice text;
+    struct arena arena;
+    struct value value;
+    bool is_decoded;
+};
+void event__json_init(struct event_json *json, struct slice text);
+void event__json_deinit(struct event_json *json);
+const struct value *event__json(void *json); /* nil when it is no JSON */
+/* The member at a dotted path; the empty text when it is absent. */
+struct value event__json_get(struct event_json *json, struct slice dotted);
+
+struct request_event {
+    struct event event; /* first */
+    struct server_request *request;
+    struct event_json json;
+    bool is_held; /* a heap copy has taken over */
+};
+
+struct session_event {
+    struct event event; /* first */
+    struct session *session;
+    struct slice message;
+    struct slice close_reason;
+    struct event_json *json; /* shared by the triggers of one message, or `own_json` */
+    struct event_json own_json;
+    struct expr_groups groups;
+    uint16_t close_code;
+    uint8_t closed_by; /* enum server_closed_by */
+    bool is_binary, is_close, is_held;
+};
+extern const struct event_ops event__http_ops, event__ws_ops;
+
+/* ---- the index ----------------------------------------------------------------------------------
+ */
+struct trigger_server {
+    struct slice id;
+    struct http_router *http, *ws; /* routes hold a const struct trigger * */
+    const struct http_route *ws_routes;
+    size_t http_count, ws_count;
+};
+const struct trigger_server *index__find(const struct program *program, struct slice server);
+size_t index__startup(const struct program *program, const struct trigger *const **out);
+/* Only these make a WebSocket path acceptable. */
+bool index__is_accepting(const struct trigger *trigger);
+
+/* The triggers of all sessions whose path matches the same patterns; made at open, shared, counted.
+ */
+struct path_class {
+    uint64_t generation;
+    struct slice key; /* the triggers, as bytes */
+    uint32_t refs;    /* sessions, and the table while it holds it */
+    uint32_t count;
+    const struct trigger *triggers[]; /* of `generation`, in the order of the files */
+};
+
+struct triggers {
+    struct engine *engine;
+    struct net_loop *loop;
+    struct map classes;                  /* of the present generation */
+    const struct trigger_server *server; /* looked up last */
+    uint64_t generation, refusals_logged_ms;
+};
+const struct trigger_server *triggers__server(struct triggers *triggers, struct slice id);
+/* The class of a session under the present program; NULL without memory. */
+struct path_class *triggers__class(struct triggers *triggers, struct session *session);
+void path_class__unref(struct path_class *class);
+void path_class__forget_all(struct map *classes);
+
+void dispatch__head(void *context, struct server_request *request, struct server_route *out);
+void dispatch__request(void *context, struct server_request *request);
+void dispatch__open(void *context, struct session *session);
+void dispatch__message(void *context, struct session *session, const struct ws_message *message);
+void dispatch__close(void *context, struct session *session, const struct server_close *close);
+void dispatch__free(void *context, struct session *session);
+
+extern const struct expr_variable variables__http[], variables__ws[], variables__common[];
+
+#endif

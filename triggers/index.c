@@ -1,0 +1,150 @@
+/* From an event to its triggers, per server: one router for requests, one for sessions. Built once
+ * for a program, immutable, so that workers share it and its cost does not grow with the number of
+ * tasks. */
+#include <stdlib.h>
+
+#include "triggers/event.h"
+
+struct trigger_index {
+    struct arena arena;
+    struct trigger_server *servers;
+    size_t server_count;
+    struct map by_id;
+    const struct trigger **startup;
+    size_t startup_count;
+};
+
+static void index_free(void *object);
+static enum status group(struct trigger_index *index, const struct program *program);
+static enum status build_server(struct trigger_index *index, const struct program *program,
+                                struct trigger_server *server, struct config_diag *diag);
+static void report(struct config_diag *diag, const struct http_conflict *conflict);
+
+static bool is_http(const struct trigger *trigger) {
+    return trigger->kind == &trigger_http_request;
+}
+
+static bool has_path(const struct trigger *trigger) {
+    return is_http(trigger) || trigger->kind == &trigger_server_open ||
+           trigger->kind == &trigger_server_message || trigger->kind == &trigger_server_close;
+}
+
+bool index__is_accepting(const struct trigger *trigger) {
+    return trigger->kind == &trigger_server_open || trigger->kind == &trigger_server_message;
+}
+
+enum status triggers_index(struct program *program, struct config_diag *diag) {
+    struct trigger_index *index = calloc(1, sizeof *index);
+    if (!index)
+        return STATUS_NO_MEMORY;
+    arena_init(&index->arena, 16384, 0);
+    map_init(&index->by_id, (struct hash_key){0}); /* the keys are the administrator's own */
+    size_t errors = diag->errors;
+    enum status status = group(index, program);
+    for (size_t i = 0; i < index->server_count && !status; i++)
+        status = build_server(index, program, &index->servers[i], diag);
+    if (!status && diag->errors > errors)
+        status = STATUS_EXISTS;
+    if (status)
+        index_free(index);
+    else
+        program_set_index(program, index, index_free);
+    return status;
+}
+
+static void index_free(void *object) {
+    struct trigger_index *index = object;
+    map_deinit(&index->by_id);
+    arena_deinit(&index->arena);
+    free(index);
+}
+
+/* Finds the servers that triggers name, and counts what each one has. */
+static enum status group(struct trigger_index *index, const struct program *program) {
+    size_t count = program_trigger_count(program);
+    index->servers = arena_zalloc(&index->arena, count * sizeof *index->servers);
+    index->startup = arena_alloc(&index->arena, count * sizeof *index->startup);
+    if (!index->servers || !index->startup)
+        return STATUS_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        const struct trigger *trigger = program_trigger(program, i);
+        if (trigger->kind == &trigger_startup)
+            index->startup[index->startup_count++] = trigger;
+        if (!has_path(trigger))
+            continue;
+        struct slice id = ((const struct trigger_path *)trigger->args)->server;
+        struct trigger_server *server = map_get(&index->by_id, id);
+        if (!server) {
+            server = &index->servers[index->server_count++];
+            server->id = id;
+            if (map_put(&index->by_id, id, server))
+                return STATUS_NO_MEMORY;
+        }
+        *(is_http(trigger) ? &server->http_count : &server->ws_count) += 1;
+    }
+    return STATUS_OK;
+}
+
+static enum status build_server(struct trigger_index *index, const struct program *program,
+                                struct trigger_server *server, struct config_diag *diag) {
+    struct http_route *http = arena_alloc(&index->arena, server->http_count * sizeof *http);
+    struct http_route *ws = arena_alloc(&index->arena, server->ws_count * sizeof *ws);
+    if (!http || !ws)
+        return STATUS_NO_MEMORY;
+    server->ws_routes = ws;
+    for (size_t i = 0, at_http = 0, at_ws = 0; i < program_trigger_count(program); i++) {
+        const struct trigger *trigger = program_trigger(program, i);
+        if (!has_path(trigger) ||
+            map_get(&index->by_id, ((const struct trigger_path *)trigger->args)->server) != server)
+            continue;
+        const struct trigger_path *path = trigger->args;
+        struct http_route route = {.pattern = path->pattern, .value = (void *)(uintptr_t)trigger};
+        if (is_http(trigger)) {
+            route.methods = ((const struct trigger_http *)trigger->args)->method_bits;
+            http[at_http++] = route;
+        } else {
+            ws[at_ws++] = route;
+        }
+    }
+    struct http_conflict *conflict = NULL;
+    enum status status =
+        http_router_build(&index->arena, http, server->http_count, &conflict, &server->http);
+    for (; conflict && !status; conflict = conflict->next)
+        report(diag, conflict);
+    return status ? status
+                  : http_router_build(&index->arena, ws, server->ws_count, NULL, &server->ws);
+}
+
+static void report(struct config_diag *diag, const struct http_conflict *conflict) {
+    const struct trigger *first = conflict->first->value, *second = conflict->second->value;
+    struct slice path = ((const struct trigger_path *)second->args)->path;
+    config_error(diag, second->mark,
+                 "\"http-request\" of task \"" SLICE_FMT
+                 "\" matches the same requests to \"" SLICE_FMT "\" as another one of its server",
+                 SLICE_ARG(second->task->id), SLICE_ARG(path.bytes ? path : SLICE("any path")));
+    config_note(diag, first->mark, "task \"" SLICE_FMT "\" has them already",
+                SLICE_ARG(first->task->id));
+    config_hint(diag, "give one of them another path or method, or another server");
+}
+
+const struct trigger_server *index__find(const struct program *program, struct slice server) {
+    const struct trigger_index *index = program_index(program);
+    return index ? map_get(&index->by_id, server) : NULL;
+}
+
+size_t index__startup(const struct program *program, const struct trigger *const **out) {
+    const struct trigger_index *index = program_index(program);
+    *out = index ? index->startup : NULL;
+    return index ? index->startup_count : 0;
+}
+
+const struct task *triggers_find_request(const struct program *program, struct slice server,
+                                         struct slice raw_path, enum http_method method,
+                                         uint64_t *allowed) {
+    const struct trigger_server *found = index__find(program, server);
+    *allowed = 0;
+    if (!found)
+        return NULL;
+    const struct http_route *route = http_router_best(found->http, raw_path, method, allowed);
+    return route ? ((const struct trigger *)route->value)->task : NULL;
+}

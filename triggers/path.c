@@ -1,0 +1,17 @@
+/* The path and the server of a trigger, read the same way for all kinds that have them. */
+#include "triggers/event.h"
+
+bool trigger__prepare_path(struct prepare *prepare, struct trigger_path *path) {
+    bool is_good = prepare_server(prepare, offsetof(struct trigger_path, server), &path->server);
+    size_t offset = offsetof(struct trigger_path, path);
+    if (!prepare_has(prepare, offset))
+        return is_good;
+    struct http_pattern *pattern;
+    struct http_pattern_error error = {0};
+    if (http_pattern_compile(prepare_arena(prepare), path->path, &pattern, &error) == STATUS_OK) {
+        path->pattern = pattern;
+        return is_good;
+    }
+    return prepare_error(prepare, offset, "\"path\" " SLICE_FMT ": %s", SLICE_ARG(path->path),
+                         error.message ? error.message : "out of memory");
+}

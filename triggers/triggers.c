@@ -1,0 +1,78 @@
+/* The tables of this folder, and a worker's dispatcher as an object. */
+#include <stdlib.h>
+
+#include "crypto/crypto.h"
+#include "triggers/event.h"
+
+const struct trigger_kind *const trigger_kinds[] = {
+#define TRIGGER(name) &trigger_##name,
+#include "triggers/list.h"
+#undef TRIGGER
+    NULL,
+};
+
+const struct expr_variable *const trigger_variables[] = {variables__http, variables__ws,
+                                                         variables__common, NULL};
+
+const struct server_events triggers_server_events = {
+    .on_head = dispatch__head,
+    .on_request = dispatch__request,
+    .on_open = dispatch__open,
+    .on_message = dispatch__message,
+    .on_close = dispatch__close,
+    .on_free = dispatch__free,
+};
+
+struct triggers *triggers_new(struct engine *engine, struct net_loop *loop) {
+    struct triggers *triggers = calloc(1, sizeof *triggers);
+    if (!triggers)
+        return NULL;
+    triggers->engine = engine;
+    triggers->loop = loop;
+    struct hash_key key;
+    crypto_random(&key, sizeof key);
+    map_init(&triggers->classes, key);
+    return triggers;
+}
+
+void triggers_free(struct triggers *triggers) {
+    path_class__forget_all(&triggers->classes);
+    map_deinit(&triggers->classes);
+    free(triggers);
+}
+
+void triggers_program_changed(struct triggers *triggers) {
+    struct program *program = engine_program(triggers->engine);
+    path_class__forget_all(&triggers->classes);
+    triggers->server = NULL;
+    triggers->generation = program ? program_generation(program) : 0;
+}
+
+void triggers_startup(struct triggers *triggers) {
+    const struct trigger *const *startup;
+    size_t count = index__startup(engine_program(triggers->engine), &startup);
+    for (size_t i = 0; i < count; i++) {
+        struct event event = {.trigger = startup[i], .cause = RUN_STARTUP};
+        (void)run_begin(triggers->engine, startup[i]->task,
+                        &event); /* the engine counts what was refused */
+    }
+}
+
+const struct trigger_server *triggers__server(struct triggers *triggers, struct slice id) {
+    if (triggers->server && slice_equal(triggers->server->id, id))
+        return triggers->server;
+    struct program *program = engine_program(triggers->engine);
+    triggers->server = program ? index__find(program, id) : NULL;
+    return triggers->server;
+}
+
+struct server_request *triggers_request(struct run *run) {
+    struct event *event = run_event(run);
+    return event && event->ops == &event__http_ops ? ((struct request_event *)event)->request
+                                                   : NULL;
+}
+
+struct session *triggers_session(struct run *run) {
+    struct event *event = run_event(run);
+    return event && event->ops == &event__ws_ops ? ((struct session_event *)event)->session : NULL;
+}

@@ -1,0 +1,40 @@
+/* What starts tasks: the trigger kinds, the variables that their events bind, the index from an
+ * event to its triggers, and the dispatcher that stands between the servers of a worker and its
+ * engine.
+ *
+ * Thread  kinds, variables and the index are made by the control thread and immutable; a struct
+ * triggers belongs to one worker. */
+#ifndef BELLWIRE_TRIGGERS_H
+#define BELLWIRE_TRIGGERS_H
+
+#include "engine/engine.h"
+#include "server/server.h"
+
+extern const struct trigger_kind *const trigger_kinds[];      /* ends with NULL */
+extern const struct expr_variable *const trigger_variables[]; /* tables, ends with NULL */
+
+/* Builds the index of a program and hangs it there. Two `http-request`s that some request matches
+ * equally well are errors in `diag`. STATUS_EXISTS after such an error, STATUS_NO_MEMORY. */
+enum status triggers_index(struct program *program, struct config_diag *diag);
+/* The task that a request would start: NULL when there is none, `*allowed` as http_router_best().
+ */
+const struct task *triggers_find_request(const struct program *program, struct slice server,
+                                         struct slice raw_path, enum http_method method,
+                                         uint64_t *allowed);
+
+struct triggers;
+struct triggers *triggers_new(struct engine *engine,
+                              struct net_loop *loop); /* NULL without memory */
+void triggers_free(struct triggers *triggers);
+/* For server_set_options; its context is the struct triggers. */
+extern const struct server_events triggers_server_events;
+/* After engine_set_program(): events go by the new index from now on, open sessions are matched
+ * anew. */
+void triggers_program_changed(struct triggers *triggers);
+void triggers_startup(struct triggers *triggers); /* fires `startup` */
+
+/* The request or the session that a run stands for, or NULL. As long as the run. */
+struct server_request *triggers_request(struct run *run);
+struct session *triggers_session(struct run *run);
+
+#endif
