@@ -1,11 +1,14 @@
-# Targets: all (default) · test · lint · analyze · bench · fuzz · install · clean.
+# Targets: all (default) · test · lint · analyze · install · uninstall · clean
 #   make SAN=address | SAN=thread   builds into a folder of its own with that sanitizer (address includes undefined)
 #   make unit-FOLDER                builds and runs the unit tests of one folder, with what it stands on
+#   make install DESTDIR=... PREFIX=/usr/local
 SAN ?=
 BUILD ?= build$(if $(SAN),/$(SAN))
 CC ?= cc
 PKG_CONFIG ?= pkg-config
 VERSION := 0.1.0
+PREFIX ?= /usr/local
+DESTDIR ?=
 
 WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wformat=2 -Wswitch
 CFLAGS ?= -O2 -g
@@ -14,10 +17,15 @@ SAN_FLAGS_thread = -fsanitize=thread -fno-omit-frame-pointer
 SAN_FLAGS = $(SAN_FLAGS_$(SAN))
 HARDENING = -fPIE -fstack-protector-strong $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-clash-protection
 OUR_FLAGS = -std=c11 -D_GNU_SOURCE -DBELLWIRE_VERSION='"$(VERSION)"' -Idaemon -I. $(WARNINGS) $(if $(CI),-Werror) $(HARDENING) $(SAN_FLAGS) -pthread
-OUR_LDFLAGS = -pie -Wl,-z,relro,-z,now -pthread $(SAN_FLAGS)
+OUR_LDFLAGS = -pie -Wl,-z,relro,-z,now,--as-needed -pthread $(SAN_FLAGS)
 
 # ---- libraries, found by pkg-config where they have a .pc file -------------------------------------
 PACKAGES = libuv yaml-0.1 sqlite3 lua5.4 libpcre2-8 zlib jansson libcrypt
+ifneq ($(filter-out clean uninstall,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(shell $(PKG_CONFIG) --exists $(PACKAGES) 2>/dev/null && echo yes),yes)
+$(error libraries are missing (of $(PACKAGES)): scripts/install-deps installs them)
+endif
+endif
 LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 LIB_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 ifeq ($(shell $(PKG_CONFIG) --exists libllhttp 2>/dev/null && echo yes),yes)
@@ -93,7 +101,7 @@ unit-$(1): $$(UNITS_$(1))
 endef
 
 PROGRAMS = $(BUILD)/bellwired $(BUILD)/bellwire $(BUILD)/bellwire-exec
-.PHONY: all test lint analyze bench fuzz install clean unit
+.PHONY: all test lint analyze install uninstall clean unit
 all: $(PROGRAMS)
 $(foreach f,$(FOLDERS),$(eval $(call FOLDER_RULES,$(f))))
 
@@ -121,11 +129,26 @@ $(BUILD)/lib/llhttp.a: $(LLHTTP_SOURCES)
 	@rm -f $@ && ar rcs $@ $(BUILD)/obj/llhttp/*.o
 
 UNITS := $(foreach f,$(FOLDERS),$(UNITS_$(f)))
+ALL_SOURCES := $(sort $(foreach f,$(FOLDERS),$(SOURCES_$(f))) $(filter-out daemon/bellwire_exec.c,$(wildcard daemon/*.c)))
 unit: $(UNITS)
 test: all unit
 	@BUILD=$(BUILD) scripts/run-tests
-lint:
-	@scripts/lint
+# The objects, since the rule about globals reads their symbols.
+lint: $(ALL_SOURCES:%.c=$(BUILD)/obj/%.o)
+	@BUILD=$(BUILD) scripts/lint
+# Slow, and a matter of judgement: what it prints is to be read, not obeyed.
+ANALYZED = $(ALL_SOURCES:%=analyze/%)
+.PHONY: $(ANALYZED)
+analyze: $(ANALYZED)
+$(ANALYZED): analyze/%: %
+	@echo "  ANALYZE $<"
+	@$(CC) $(OUR_FLAGS) -O1 -fanalyzer $(LIB_CFLAGS) -c -o /dev/null $<
+	@clang-tidy --quiet $< -- $(OUR_FLAGS) $(LIB_CFLAGS) 2>/dev/null
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+uninstall:
+	rm -f $(patsubst $(BUILD)/%,$(DESTDIR)$(PREFIX)/bin/%,$(PROGRAMS))
 clean:
 	rm -rf build
 
