@@ -1,0 +1,19 @@
+/* Shared by the files of this folder. */
+#ifndef BELLWIRE_DECLARE_INTERNAL_H
+#define BELLWIRE_DECLARE_INTERNAL_H
+
+#include "declare/declare.h"
+
+/* The value of a declaration must be a mapping; `what` is "server" and the like. */
+bool declare__is_mapping(const struct config_entry *entry, const char *what,
+                         struct config_diag *diag);
+/* The declaration as JSON text in the arena. False: no memory, reported. */
+bool declare__spell(const struct config_entry *entry, struct arena *arena, struct config_diag *diag,
+                    struct slice *out);
+bool declare__secret(const struct config_entry *entry, struct arena *arena,
+                     struct config_diag *diag, struct declare_secret *out);
+bool declare__main(const struct config_files *files, struct arena *arena, struct config_diag *diag,
+                   struct declare_main *out);
+extern const struct config_choice declare__log_levels[];
+
+#endif

@@ -1,0 +1,106 @@
+/* One server: its keys, straight into the options that a worker's server takes. */
+#include "declare/internal.h"
+
+struct server_keys {
+    struct server_options options;
+    struct config_texts bind, subprotocols;
+    int slow_consumer;
+};
+
+static bool check_bind(const struct config_node *node, struct server_keys *keys,
+                       struct config_diag *diag);
+
+static const struct config_choice slow_choices[] = {
+    {"close", SERVER_SLOW_CLOSE}, {"drop", SERVER_SLOW_DROP}, {NULL, 0}};
+
+const struct config_field declare_server_fields[] = {
+    FIELD_TEXTS(struct server_keys, bind, "bind", .dflt = "127.0.0.1:8080",
+                .doc = "addresses to listen on; :PORT is every address"),
+    FIELD_TEXT(struct server_keys, options.name, "name", .doc = "free text"),
+    FIELD_BOOL(struct server_keys, options.enabled, "enabled", .dflt = "true",
+               .doc = "listens as soon as it is loaded or saved"),
+    FIELD_TEXTS(struct server_keys, subprotocols, "subprotocols",
+                .doc = "WebSocket subprotocols, the first that both know"),
+    FIELD_DURATION(struct server_keys, options.ping_interval_ms, "ping-interval", .dflt = "30s",
+                   .allow_off = true, .min = 1, .doc = "how often a session is pinged, or off"),
+    FIELD_DURATION(struct server_keys, options.pong_timeout_ms, "pong-timeout", .dflt = "10s",
+                   .min = 1, .doc = "how long a pong may take"),
+    FIELD_SIZE(struct server_keys, options.max_message_bytes, "max-message", .dflt = "1MiB",
+               .min = 1, .max = 1073741824, .doc = "largest message; close code 1009 past it"),
+    FIELD_SIZE(struct server_keys, options.max_header_bytes, "max-header-size", .dflt = "32KiB",
+               .min = 256, .max = 1048576, .doc = "request line and headers; 414 or 431 past it"),
+    FIELD_U32(struct server_keys, options.max_header_count, "max-header-count", .dflt = "100",
+              .min = 1, .max = 1000, .doc = "headers of a request; 431 past it"),
+    FIELD_DURATION(struct server_keys, options.header_timeout_ms, "header-timeout", .dflt = "10s",
+                   .min = 1, .doc = "how long a head may take"),
+    FIELD_SIZE(struct server_keys, options.max_body_bytes, "max-body", .dflt = "1MiB",
+               .max = 1073741824, .doc = "largest body; 413 past it"),
+    FIELD_DURATION(struct server_keys, options.body_timeout_ms, "body-timeout", .dflt = "30s",
+                   .min = 1, .doc = "longest time without progress of a body"),
+    FIELD_DURATION(struct server_keys, options.idle_timeout_ms, "idle-timeout", .dflt = "75s",
+                   .min = 1, .doc = "how long a connection may idle between requests"),
+    FIELD_DURATION(struct server_keys, options.response_timeout_ms, "response-timeout",
+                   .dflt = "120s", .min = 1,
+                   .doc = "how long a run may take to answer; 504 past it"),
+    FIELD_SIZE(struct server_keys, options.max_backlog_bytes, "max-backlog", .dflt = "1MiB",
+               .min = 1024, .max = 1073741824, .doc = "output that waits for one session"),
+    FIELD_ENUM(struct server_keys, slow_consumer, "slow-consumer", .choices = slow_choices,
+               .dflt = "close", .doc = "what a broadcast does past max-backlog"),
+    FIELD_DURATION(struct server_keys, options.drain_timeout_ms, "drain-timeout", .dflt = "30s",
+                   .min = 1, .doc = "longest time without progress of waiting output"),
+    FIELD_DURATION(struct server_keys, options.handshake_timeout_ms, "handshake-timeout",
+                   .dflt = "10s", .min = 1, .doc = "how long a handshake may take"),
+    FIELD_U32(struct server_keys, options.max_sessions, "max-sessions", .dflt = "100000", .min = 1,
+              .max = 10000000, .doc = "sessions at once; 503 past it"),
+    FIELD_U32(struct server_keys, options.max_sessions_per_address, "max-sessions-per-address",
+              .max = 10000000, .doc = "sessions of one address at once; 0 is no bound"),
+    FIELD_END};
+
+bool declare_server(const struct config_entry *entry, struct arena *arena, struct config_diag *diag,
+                    struct declare_server *out) {
+    *out = (struct declare_server){.mark = entry->mark};
+    if (!declare__is_mapping(entry, "server", diag))
+        return false;
+    const struct config_node *node =
+        entry->value && entry->value->kind == CONFIG_MAP ? entry->value : NULL;
+    struct server_keys keys;
+    const char *subject = arena_printf(arena, "server \"" SLICE_FMT "\"", SLICE_ARG(entry->id));
+    const struct config_reader reader = {
+        .diag = diag, .arena = arena, .subject = subject ? subject : "server"};
+    bool is_good =
+        config_read(&reader, node, entry->mark, declare_server_fields, &keys, sizeof keys);
+    is_good &= check_bind(node ? config_get(node, "bind") : NULL, &keys, diag);
+    keys.options.id = entry->id;
+    keys.options.bind = (struct server_texts){keys.bind.items, keys.bind.count};
+    keys.options.subprotocols =
+        (struct server_texts){keys.subprotocols.items, keys.subprotocols.count};
+    keys.options.slow_consumer = (uint32_t)keys.slow_consumer;
+    out->options = keys.options;
+    return declare__spell(entry, arena, diag, &out->json) && is_good;
+}
+
+static bool check_bind(const struct config_node *node, struct server_keys *keys,
+                       struct config_diag *diag) {
+    bool is_good = true;
+    for (size_t i = 0; node && i < keys->bind.count; i++) {
+        struct net_address addresses[2];
+        size_t count;
+        const struct config_node *item =
+            node->kind == CONFIG_LIST && i < node->count ? node->items[i] : node;
+        enum status status = net_bind_parse(keys->bind.items[i], addresses, &count);
+        if (!status)
+            continue;
+        is_good = false;
+        config_error(diag, item->mark,
+                     "\"bind\" must be an address and a port, got \"" SLICE_FMT "\"%s",
+                     SLICE_ARG(keys->bind.items[i]),
+                     status == STATUS_RANGE ? ": a port is at most 65535" : "");
+        config_hint(diag,
+                    "as in \"127.0.0.1:8080\", \"[::1]:8080\", or \":8080\" for every address");
+    }
+    if (node && keys->bind.count == 0 && is_good) {
+        config_error(diag, node->mark, "\"bind\" must hold at least one address");
+        is_good = false;
+    }
+    return is_good;
+}
