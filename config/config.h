@@ -133,7 +133,7 @@ struct config_field {
     bool is_constant; /* `${...}` in it is an error */
     bool is_secret;   /* never shown */
     bool allow_off;
-    uint64_t min, max; /* max 0: the type's own; of TEXT and FILE: length in bytes */
+    uint64_t min, max; /* max 0: the type's own; of TEXT, FILE: bytes; of TEXTS: items */
     const struct config_choice *choices;
     const struct config_field *fields; /* CONFIG_STRUCT */
     const char *special; /* SPECIAL: "value" "expression" "chain" "tree": for hook and schema */
