@@ -7,6 +7,17 @@ static bool is_ascii_block(const unsigned char *at) {
     return ((words[0] | words[1] | words[2] | words[3]) & 0x8080808080808080u) == 0;
 }
 
+/* How many of the next 8 bytes are ASCII before the first that is not. */
+static size_t ascii_prefix(const unsigned char *at) {
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    word &= 0x8080808080808080u;
+    return word ? (size_t)__builtin_ctzll(word) / 8 : 8;
+}
+
 static bool is_tail(unsigned char c) { return (c & 0xc0) == 0x80; }
 
 /* Bounds of the second byte, which rule out what is overlong (E0, F0), a surrogate (ED), or beyond
@@ -43,24 +54,37 @@ size_t slice_utf8_size(struct slice text) {
     return text.size >= 4 && is_tail(at[3]) ? 4 : 0;
 }
 
+/* Passes characters of two bytes and more from `at` on, up to the next ASCII one. NULL: no UTF-8.
+ */
+static const unsigned char *skip_wide(const unsigned char *at, const unsigned char *end) {
+    while (at < end && *at >= 0x80) {
+        /* Most of the world's text: three bytes whose second byte has no bounds of its own. */
+        if (end - at >= 3 && *at > 0xe0 && *at < 0xf0 && *at != 0xed) {
+            if (!is_tail(at[1]) || !is_tail(at[2]))
+                return NULL;
+            at += 3;
+            continue;
+        }
+        size_t size = slice_utf8_size((struct slice){(const char *)at, (size_t)(end - at)});
+        if (size == 0)
+            return NULL;
+        at += size;
+    }
+    return at;
+}
+
 bool slice_is_utf8(struct slice text) {
     const unsigned char *at = (const unsigned char *)text.bytes;
     const unsigned char *end = at + text.size;
-    while (at != end) {
-        while (end - at >= 32 && is_ascii_block(at))
+    while (at && end - at >= 8) {
+        if (end - at >= 32 && is_ascii_block(at))
             at += 32;
-        /* The rest of this block one character at a time, then blocks are tried again. */
-        const unsigned char *stop = end - at > 32 ? at + 32 : end;
-        while (at < stop) {
-            if (*at < 0x80) {
-                at++;
-                continue;
-            }
-            size_t size = slice_utf8_size((struct slice){(const char *)at, (size_t)(end - at)});
-            if (size == 0)
-                return false;
-            at += size;
-        }
+        else if (*at < 0x80)
+            at += ascii_prefix(at);
+        else
+            at = skip_wide(at, end);
     }
-    return true;
+    while (at && at < end)
+        at = *at < 0x80 ? at + 1 : skip_wide(at, end);
+    return at || text.size == 0;
 }
