@@ -1,12 +1,11 @@
-/* PCRE2 behind one file: a pattern in two forms. The one for characters is made at once; the one
- * for bytes when the first subject comes that is not UTF-8, by whichever thread meets it, published
- * by compare-and-swap. A search takes its match data from its own stack. */
+/* PCRE2 behind one file: a pattern is compiled in two forms, one for characters and one for bytes,
+ * both at once (7 us each), so that it never changes afterwards. A search takes its match data from
+ * its own stack. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "expr/regex.h"
 
 #include <pcre2.h>
 #include <stdalign.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,19 +15,16 @@
 
 struct regex {
     pcre2_code *text;
-    _Atomic(pcre2_code *) bytes; /* NULL: not made yet; `text`: there is none, nothing matches */
-    uint32_t options;
+    pcre2_code *bytes; /* NULL: the pattern has no meaning for bytes (`\x{100}`) and matches none */
     uint32_t group_count;
-    size_t pattern_size;
-    char pattern[];
 };
 
 /* ---- compiling -------------------------------------------------------------------------------
  */
-static pcre2_code *compile(const struct regex *regex, uint32_t mode, int *error, size_t *offset) {
-    uint32_t options = regex->options | mode | PCRE2_NEVER_BACKSLASH_C;
-    pcre2_code *code = pcre2_compile((PCRE2_SPTR)regex->pattern, regex->pattern_size, options,
-                                     error, offset, NULL);
+static pcre2_code *compile(struct slice pattern, uint32_t options, int *error, size_t *offset) {
+    PCRE2_SPTR text = (PCRE2_SPTR)(pattern.size ? pattern.bytes : "");
+    options |= PCRE2_NEVER_BACKSLASH_C;
+    pcre2_code *code = pcre2_compile(text, pattern.size, options, error, offset, NULL);
     if (code)
         (void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* without JIT it is only slower */
     return code;
@@ -40,17 +36,27 @@ static bool refuse(struct expr_problem *problem, size_t offset, const char *text
     return false;
 }
 
-static bool compile_text(struct regex *regex, struct expr_problem *problem) {
-    int error = 0;
-    size_t offset = 0;
-    regex->text = compile(regex, PCRE2_UTF, &error, &offset);
-    if (!regex->text) {
-        char reason[256], text[EXPR_WHY_MAX];
-        if (pcre2_get_error_message(error, (PCRE2_UCHAR *)reason, sizeof reason) < 0)
-            return refuse(problem, offset, "the regular expression is wrong");
-        (void)snprintf(text, sizeof text, "the regular expression is wrong: %s", reason);
-        return refuse(problem, offset, text);
-    }
+static bool refuse_error(struct expr_problem *problem, size_t offset, int error) {
+    char reason[256], text[EXPR_WHY_MAX];
+    if (error == PCRE2_ERROR_HEAP_FAILED)
+        return refuse(problem, 0, "out of memory");
+    if (pcre2_get_error_message(error, (PCRE2_UCHAR *)reason, sizeof reason) < 0)
+        return refuse(problem, offset, "the regular expression is wrong");
+    (void)snprintf(text, sizeof text, "the regular expression is wrong: %s", reason);
+    return refuse(problem, offset, text);
+}
+
+static bool compile_both(struct regex *regex, struct slice pattern, bool is_caseless,
+                         struct expr_problem *problem) {
+    int error = 0, bytes_error = 0;
+    size_t offset = 0, bytes_offset = 0;
+    uint32_t options = is_caseless ? PCRE2_CASELESS : 0;
+    regex->text = compile(pattern, options | PCRE2_UTF, &error, &offset);
+    if (!regex->text)
+        return refuse_error(problem, offset, error);
+    regex->bytes = compile(pattern, options | PCRE2_NEVER_UTF, &bytes_error, &bytes_offset);
+    if (!regex->bytes && bytes_error == PCRE2_ERROR_HEAP_FAILED)
+        return refuse_error(problem, 0, bytes_error);
     uint32_t groups = 0;
     (void)pcre2_pattern_info(regex->text, PCRE2_INFO_CAPTURECOUNT, &groups); /* cannot fail */
     regex->group_count = groups + 1;
@@ -72,16 +78,12 @@ struct regex *regex__new(struct slice pattern, struct regex_options options,
                      "a regular expression made at run time has at most 1024 bytes");
         return NULL;
     }
-    struct regex *regex = calloc(1, sizeof *regex + pattern.size);
+    struct regex *regex = calloc(1, sizeof *regex);
     if (!regex) {
         (void)refuse(problem, 0, "out of memory");
         return NULL;
     }
-    regex->options = options.is_caseless ? PCRE2_CASELESS : 0;
-    regex->pattern_size = pattern.size;
-    if (pattern.size > 0)
-        memcpy(regex->pattern, pattern.bytes, pattern.size);
-    if (!compile_text(regex, problem)) {
+    if (!compile_both(regex, pattern, options.is_caseless, problem)) {
         regex__free(regex);
         return NULL;
     }
@@ -91,28 +93,9 @@ struct regex *regex__new(struct slice pattern, struct regex_options options,
 void regex__free(struct regex *regex) {
     if (!regex)
         return;
-    pcre2_code *bytes = atomic_load(&regex->bytes);
-    if (bytes != regex->text)
-        pcre2_code_free(bytes);
+    pcre2_code_free(regex->bytes);
     pcre2_code_free(regex->text);
     free(regex);
-}
-
-/* A pattern that only has a meaning for characters (`\x{100}`) matches no bytes. */
-static const pcre2_code *code_for_bytes(const struct regex *shared) {
-    struct regex *regex = (struct regex *)shared; /* came from calloc(); only `bytes` changes */
-    pcre2_code *code = atomic_load_explicit(&regex->bytes, memory_order_acquire);
-    if (!code) {
-        int error = 0;
-        size_t offset = 0;
-        pcre2_code *made = compile(regex, PCRE2_NEVER_UTF, &error, &offset);
-        made = made ? made : regex->text;
-        if (atomic_compare_exchange_strong(&regex->bytes, &code, made))
-            code = made;
-        else if (made != regex->text)
-            pcre2_code_free(made);
-    }
-    return code == regex->text ? NULL : code;
 }
 
 /* ---- groups ----------------------------------------------------------------------------------
@@ -175,7 +158,7 @@ struct regex_search regex__search(const struct regex *regex, struct slice subjec
         subject = SLICE(""); /* PCRE2 wants no NULL */
     bool is_text = is_ascii(subject) || slice_is_utf8(subject);
     return (struct regex_search){
-        .regex = regex, .subject = subject, .code = is_text ? regex->text : code_for_bytes(regex)};
+        .regex = regex, .subject = subject, .code = is_text ? regex->text : regex->bytes};
 }
 
 /* `\K` in a look-behind can end a match before its start: then it is empty. */

@@ -6,7 +6,7 @@
  * refused.
  * Bounds  PCRE2's match limit of REGEX_MATCH_LIMIT for each search; EXPR_GROUPS_MAX groups.
  * Memory  a search allocates nothing from the heap where PCRE2 has JIT, unless the pattern needs
- * more than JIT's 32 KiB of stack, and at the first subject that is not UTF-8.
+ * more than JIT's 32 KiB of stack.
  * Thread  a struct regex may be used by all threads at once. */
 #ifndef BELLWIRE_EXPR_REGEX_H
 #define BELLWIRE_EXPR_REGEX_H
