@@ -182,6 +182,7 @@ static enum status take_within(json_t *json, struct arena *arena, struct value *
  */
 static enum status status_of_error(const json_error_t *error) {
     switch (json_error_code(error)) {
+        case json_error_unknown: /* left without a word where an allocation failed */
         case json_error_out_of_memory:
             return STATUS_NO_MEMORY;
         case json_error_numeric_overflow:
