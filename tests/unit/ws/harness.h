@@ -5,12 +5,10 @@
 #ifndef BELLWIRE_TEST_WS_HARNESS_H
 #define BELLWIRE_TEST_WS_HARNESS_H
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
+#include "tests/unit/cmocka_all.h"
 
 #include "ws/ws.h"
 
