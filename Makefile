@@ -45,40 +45,16 @@ LIB_LIBS += -lmbedtls -lmbedx509 -lmbedcrypto
 endif
 LIB_LIBS += -lm
 
-# ---- folders: what each one stands on (transitively), as in scripts/layers -------------------------
-FOLDERS = base config crypto http ws expr registry net server client engine declare triggers actions control manager
-DIR_base = daemon/base
-DIR_config = config
-DIR_crypto = daemon/crypto
-DIR_http = daemon/http
-DIR_ws = daemon/ws
-DIR_expr = daemon/expr
-DIR_registry = daemon/registry
-DIR_net = daemon/net
-DIR_server = daemon/server
-DIR_client = daemon/client
-DIR_engine = daemon/engine
-DIR_declare = daemon/declare
-DIR_triggers = triggers
-DIR_actions = actions
-DIR_control = daemon/control
-DIR_manager = daemon/manager
-USES_base =
-USES_config = base
-USES_crypto = base
-USES_http = base
-USES_ws = crypto base
-USES_expr = crypto base
-USES_registry = base
-USES_net = crypto base
-USES_server = net http ws crypto base
-USES_client = net http ws crypto base
-USES_engine = config expr crypto base
-USES_declare = server client net http ws config expr crypto base
-USES_triggers = engine server client net http ws registry config expr crypto base
-USES_actions = engine server client net http ws registry config expr crypto base
-USES_control = engine server client declare net http ws registry config expr crypto base
-USES_manager = base
+# ---- folders and what each one stands on, transitively, as scripts/layers says ---------------------
+LAYERS := $(shell sed -n '/^\#/d; /^daemon:/d; s/: */:/; s/  */,/g; p' scripts/layers)
+comma := ,
+layer_dir = $(firstword $(subst :, ,$(1)))
+layer_uses = $(filter-out %.h,$(subst $(comma), ,$(word 2,$(subst :, ,$(1)))))
+FOLDERS := $(foreach l,$(LAYERS),$(notdir $(call layer_dir,$(l))))
+$(foreach l,$(LAYERS),$(eval DIR_$(notdir $(call layer_dir,$(l))) := $(call layer_dir,$(l))))
+$(foreach l,$(LAYERS),$(eval DIRECT_$(notdir $(call layer_dir,$(l))) := $(notdir $(call layer_uses,$(l)))))
+stands_on = $(sort $(DIRECT_$(1)) $(foreach f,$(DIRECT_$(1)),$(call stands_on,$(f))))
+$(foreach f,$(FOLDERS),$(eval USES_$(f) := $(call stands_on,$(f))))
 
 # For tests that make allocations fail: tests/unit/fail_alloc.h
 FAIL_ALLOC_FLAGS = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
@@ -86,8 +62,9 @@ FAIL_ALLOC_FLAGS = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 define FOLDER_RULES
 SOURCES_$(1) := $$(wildcard $$(DIR_$(1))/*.c $$(DIR_$(1))/*/*.c)
 OBJECTS_$(1) := $$(SOURCES_$(1):%.c=$$(BUILD)/obj/%.o)
-$$(BUILD)/lib/$(1).a: $$(OBJECTS_$(1))
-	@mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
+# The folder itself too: a source that is gone must leave the library.
+$$(BUILD)/lib/$(1).a: $$(OBJECTS_$(1)) $$(wildcard $$(DIR_$(1)))
+	@mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$(OBJECTS_$(1))
 UNITS_$(1) := $$(patsubst tests/unit/%.c,$$(BUILD)/unit/%,$$(wildcard tests/unit/$(1)/test_*.c))
 LINKS_$(1) := $$(foreach f,$(1) $$(USES_$(1)),$$(BUILD)/lib/$$(f).a) $$(LLHTTP_LIB)
 $$(UNITS_$(1)): $$(BUILD)/unit/%: $$(BUILD)/obj/tests/unit/%.o $$(LINKS_$(1))
