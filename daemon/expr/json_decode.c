@@ -204,7 +204,8 @@ static size_t place_of_error(const json_error_t *error, struct slice read) {
 
 static enum status decode_scanned(struct slice text, struct slice read, struct arena *arena,
                                   struct value *out, size_t *at) {
-    json_error_t error;
+    /* Zeroed, since jansson leaves the code alone where it has none to tell. */
+    json_error_t error = {.line = 0};
     size_t flags = JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL;
     json_t *json = json_loadb(read.size ? read.bytes : "", read.size, flags, &error);
     if (!json) {
