@@ -297,8 +297,7 @@ static enum status take_section(struct loader *loader, size_t number,
         const struct config_node *key = node->keys[i];
         if (!config_is_id(key->text)) {
             config_error(loader->diag, key->mark,
-                         "the ID of a %s must be of letters, digits and . _ -, at most 64, got "
-                         "\"%s\"",
+                         "%s \"%s\" must have an ID of at most 64 letters, digits and . _ -",
                          kind_names[number], config__quote(key->text).text);
             if (key->text.size > 0 && memchr("._-", key->text.bytes[0], 3))
                 config_hint(loader->diag, "it begins with a letter or a digit");

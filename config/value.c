@@ -97,12 +97,14 @@ static enum status store_text(const struct config_field *field, struct slice tex
         snprintf(why, CONFIG_WHY_MAX, "\"%s\" must not be empty", field->name);
         return STATUS_RANGE;
     }
-    if (text.size < field->min || text.size > value_max(field)) {
-        const char *bound = text.size < field->min ? "least" : "most";
-        snprintf(why, CONFIG_WHY_MAX, "\"%s\" must be at %s %llu bytes long, got %zu", field->name,
-                 bound,
-                 (unsigned long long)(text.size < field->min ? field->min : value_max(field)),
-                 text.size);
+    bool is_short = text.size < field->min;
+    if (is_short || text.size > value_max(field)) {
+        char got[32] = "";
+        if (!field->is_secret)
+            snprintf(got, sizeof(got), ", got %zu", text.size);
+        snprintf(why, CONFIG_WHY_MAX, "\"%s\" must be at %s %llu bytes long%s", field->name,
+                 is_short ? "least" : "most",
+                 (unsigned long long)(is_short ? field->min : value_max(field)), got);
         return STATUS_RANGE;
     }
     *member = text;
