@@ -248,7 +248,6 @@ static void reserved_bits_and_opcodes_are_protocol_errors(void **state) {
     (void)state;
     run_cases(reserved_cases, ARRAY_SIZE(reserved_cases));
 }
-/* proves W1 */
 static void fragments_make_one_message_with_control_frames_between(void **state) {
     (void)state;
     run_cases(fragment_cases, ARRAY_SIZE(fragment_cases));

@@ -97,7 +97,6 @@ static struct lines request_with(struct line a, struct line b) {
     return (struct lines){{{"Sec-WebSocket-Version", "13"}, {"Sec-WebSocket-Key", KEY}, a, b}};
 }
 
-/* proves W12 */
 static void the_first_subprotocol_of_the_client_that_both_know_is_chosen(void **state) {
     static const struct slice ours[] = {{"chat.v1", 7}, {"Chat", 4}};
     static const struct ws_options options = {.subprotocols = ours, .subprotocol_count = 2};
@@ -309,7 +308,6 @@ static const struct answer_case {
     {ACCEPT, NULL, PMD ";", NULL, false, {0}},
 };
 
-/* proves C4 */
 static void an_answer_must_fit_what_was_asked(void **state) {
     static const struct slice ours[] = {{"chat.v1", 7}};
     (void)state;

@@ -81,7 +81,6 @@ static void a_header_has_the_shortest_form_of_its_size(void **state) {
     }
 }
 
-/* proves M5 */
 static void a_close_payload_has_a_code_that_may_be_sent_and_a_short_utf8_reason(void **state) {
     static const unsigned bad[] = {0, 999, 1004, 1006, 1015, 1016, 2999, 5000, 66536};
     char reason[WS_REASON_MAX + 1];

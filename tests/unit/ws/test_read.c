@@ -283,7 +283,6 @@ static void put_random(struct buffer *wire, struct buffer *expected, enum ws_rol
     }
 }
 
-/* proves W3 */
 static void random_streams_arrive_as_they_were_sent_however_they_are_cut(void **state) {
     uint64_t seed = 4711;
     (void)state;
