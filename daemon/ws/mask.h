@@ -27,6 +27,15 @@ static inline uint64_t ws__mask_turn(uint64_t key, size_t offset) {
 #endif
 }
 
+/* The key's byte for a place, 0 to 3. */
+static inline uint8_t ws__mask_byte(uint64_t key, size_t place) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return (uint8_t)(key >> (place * 8));
+#else
+    return (uint8_t)(key >> (56 - place * 8));
+#endif
+}
+
 /* Below 16 bytes: two words that overlap, both loaded before the first is stored. Returns all
  * result bytes or-ed together (in any order). */
 static inline uint64_t ws__mask_short(uint8_t *to, const uint8_t *from, size_t size, uint64_t key) {
@@ -50,10 +59,9 @@ static inline uint64_t ws__mask_short(uint8_t *to, const uint8_t *from, size_t s
         memcpy(to + size - 4, &b, 4);
         return a | b;
     }
-    uint8_t bytes[8], all = 0;
-    memcpy(bytes, &key, 8);
+    uint8_t all = 0;
     for (size_t i = 0; i < size; i++) {
-        to[i] = from[i] ^ bytes[i];
+        to[i] = from[i] ^ ws__mask_byte(key, i);
         all |= to[i];
     }
     return all;

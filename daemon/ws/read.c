@@ -279,45 +279,48 @@ static enum ws_event next_whole(struct ws *ws, struct ws_input *input, struct ws
     return resume(ws, input, out);
 }
 
-/* What servers read most, in as few steps as can be: one whole unfragmented, uncompressed message
- * of at most 125 bytes. Everything else goes the long way, which knows the rules. */
-static inline bool take_short(const struct ws *ws, struct ws_input *input, struct ws_message *out,
-                              bool *is_utf8) {
-    const size_t header = 2 + WS_MASK_SIZE;
-    uint8_t *bytes = input->next;
-    size_t have = (size_t)(input->end - bytes);
-    if (have < header) {
-        return false;
-    }
-    unsigned opcode = bytes[0] ^ WS_FIN, size = bytes[1] ^ MASKED;
-    if (opcode - WS_OP_TEXT > WS_OP_BINARY - WS_OP_TEXT || size > WS_CONTROL_MAX ||
-        size > have - header || size > ws->max_message) {
-        return false;
-    }
-    uint8_t *payload = bytes + header;
-    bool is_ascii = ws__mask(payload, payload, size, ws__mask_key(bytes + 2));
-    input->next = payload + size;
-    *out = (struct ws_message){.payload = {(const char *)payload, size},
-                               .is_binary = opcode == WS_OP_BINARY};
-    *is_utf8 = is_ascii || opcode == WS_OP_BINARY || slice_is_utf8(out->payload);
-    return true;
-}
-
-enum ws_event ws_next(struct ws *ws, struct ws_input *input, struct ws_message *out) {
-    enum ws_event event;
-    bool is_utf8;
-    if (!ws->partial && !ws->has_ended) {
-        if (ws->role == WS_SERVER && take_short(ws, input, out, &is_utf8)) {
-            return is_utf8 ? WS_MESSAGE : fail_utf8(ws, out);
-        }
-        event = next_whole(ws, input, out);
-    } else {
-        event = resume(ws, input, out);
-    }
+/* Everything but a short message, or what an ended connection throws away. Apart from ws_next(), so
+ * that the short way has no stack frame to guard. */
+static __attribute__((__noinline__)) enum ws_event next_long(struct ws *ws, struct ws_input *input,
+                                                             struct ws_message *out) {
+    bool is_going_on = ws->partial || ws->has_ended;
+    enum ws_event event = is_going_on ? resume(ws, input, out) : next_whole(ws, input, out);
     if (ws->has_ended) {
         input->next = input->end;
     }
     return event;
+}
+
+static __attribute__((__noinline__)) enum ws_event
+check_short(struct ws *ws, struct ws_input *input, struct ws_message *out) {
+    if (slice_is_utf8(out->payload)) {
+        return WS_MESSAGE;
+    }
+    input->next = input->end;
+    return fail_utf8(ws, out);
+}
+
+/* What servers read most is taken here in as few steps as can be: one whole unfragmented,
+ * uncompressed message of at most 125 bytes. Everything else goes the long way, which knows the
+ * rules. */
+enum ws_event ws_next(struct ws *ws, struct ws_input *input, struct ws_message *out) {
+    const size_t header = 2 + WS_MASK_SIZE;
+    uint8_t *bytes = input->next;
+    size_t have = (size_t)(input->end - bytes);
+    if (ws->partial || ws->has_ended || ws->role != WS_SERVER || have < header) {
+        return next_long(ws, input, out);
+    }
+    unsigned opcode = bytes[0] ^ WS_FIN, size = bytes[1] ^ MASKED;
+    if (opcode - WS_OP_TEXT > WS_OP_BINARY - WS_OP_TEXT || size > WS_CONTROL_MAX ||
+        size > have - header || size > ws->max_message) {
+        return next_long(ws, input, out);
+    }
+    uint8_t *payload = bytes + header;
+    bool is_binary = opcode == WS_OP_BINARY;
+    bool is_ascii = ws__mask(payload, payload, size, ws__mask_key(bytes + 2));
+    input->next = payload + size;
+    *out = (struct ws_message){.payload = {(const char *)payload, size}, .is_binary = is_binary};
+    return is_ascii || is_binary ? WS_MESSAGE : check_short(ws, input, out);
 }
 
 /* ---- what is split ----------------------------------------------------------------------------
