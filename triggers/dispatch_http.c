@@ -25,7 +25,7 @@ const struct event_ops event__http_ops = {
 void dispatch__head(void *context, struct server_request *request, struct server_route *out) {
     struct triggers *triggers = context;
     const struct trigger_server *server = triggers__server(triggers, request->config->options.id);
-    if (request->is_upgrade) {
+    if (request->http.is_websocket) {
         head_of_upgrade(triggers, server, request, out);
         return;
     }

@@ -1,0 +1,236 @@
+/* Loads a configuration into a generation: files, declarations, the manager's rows, tasks, their
+ * index. */
+#include "daemon/generation.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "actions/actions.h"
+#include "triggers/triggers.h"
+
+#define CHUNK_BYTES 65536
+
+static bool read_rows(struct generation *generation, const struct generation_input *input);
+static void build(struct generation *generation, const struct generation_input *input);
+static void release(void *object);
+
+struct generation *generation_load(const struct generation_input *input) {
+    struct generation *generation = base_alloc(sizeof *generation);
+    generation->refs = 1;
+    arena_init(&generation->arena, CHUNK_BYTES, 0);
+    config_diag_init(&generation->diag, &generation->arena);
+    struct config_diag *diag = &generation->diag;
+    if (config_load(input->config, &generation->arena, diag, &generation->files) && !diag->errors)
+        config_error(diag, (struct config_mark){.file = input->config}, "out of memory");
+    (void)declare_read(&generation->files, &generation->arena, diag,
+                       &generation->declared); /* in diag */
+    (void)read_rows(generation, input);        /* in diag */
+    uint32_t declared = generation->declared.main.workers;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    generation->workers = input->workers ? input->workers
+                          : declared     ? declared
+                          : cores < 1    ? 1
+                                         : (uint32_t)cores;
+    if (generation->workers > 255)
+        generation->workers = 255;
+    build(generation, input);
+    config_diag_sort(diag);
+    return generation;
+}
+
+void generation_unref(struct generation *generation) {
+    if (atomic_fetch_sub_explicit(&generation->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    arena_deinit(&generation->arena);
+    free(generation);
+}
+
+static void release(void *object) { generation_unref(object); }
+
+static bool is_declared(const struct config_section *section, struct slice id) {
+    for (size_t i = 0; i < section->count; i++)
+        if (slice_equal(section->entries[i].id, id))
+            return true;
+    return false;
+}
+
+/* A row of the manager as an entry, as if it stood in a file of its own. */
+static bool entry_of(struct generation *generation, const struct registry_row *row,
+                     const char *what, struct config_entry *out) {
+    const char *name =
+        arena_printf(&generation->arena, "registry (%s " SLICE_FMT ")", what, SLICE_ARG(row->id));
+    const struct config_node *node =
+        name ? config_parse(row->declaration, name, &generation->arena, &generation->diag) : NULL;
+    if (!node || arena_copy(&generation->arena, row->id, &out->id))
+        return false;
+    out->value = node;
+    out->mark = node->mark;
+    return true;
+}
+
+static bool read_rows(struct generation *generation, const struct generation_input *input) {
+    struct arena *arena = &generation->arena;
+    struct config_entry entry;
+    size_t servers = input->servers ? input->servers->count : 0,
+           clients = input->clients ? input->clients->count : 0;
+    generation->manager_servers =
+        arena_zalloc(arena, servers * sizeof *generation->manager_servers);
+    generation->manager_clients =
+        arena_zalloc(arena, clients * sizeof *generation->manager_clients);
+    if (!generation->manager_servers || !generation->manager_clients)
+        return false;
+    bool is_good = true;
+    for (size_t i = 0; i < servers; i++) {
+        const struct registry_row *row = &input->servers->items[i];
+        if (row->origin != REGISTRY_MANAGER)
+            continue;
+        if (is_declared(&generation->files.servers, row->id))
+            config_warning(&generation->diag,
+                           (struct config_mark){.file = generation->files.main_path},
+                           "server \"" SLICE_FMT
+                           "\" of the manager is shadowed by the one that the files declare",
+                           SLICE_ARG(row->id));
+        else if (entry_of(generation, row, "server", &entry) &&
+                 declare_server(&entry, arena, &generation->diag,
+                                &generation->manager_servers[generation->manager_server_count]))
+            generation->manager_server_count++;
+        else
+            is_good = false;
+    }
+    for (size_t i = 0; i < clients; i++) {
+        const struct registry_row *row = &input->clients->items[i];
+        if (row->origin != REGISTRY_MANAGER)
+            continue;
+        if (is_declared(&generation->files.clients, row->id))
+            config_warning(&generation->diag,
+                           (struct config_mark){.file = generation->files.main_path},
+                           "client \"" SLICE_FMT
+                           "\" of the manager is shadowed by the one that the files declare",
+                           SLICE_ARG(row->id));
+        else if (entry_of(generation, row, "client", &entry) &&
+                 declare_client(&entry, arena, &generation->diag,
+                                &generation->manager_clients[generation->manager_client_count]))
+            generation->manager_client_count++;
+        else
+            is_good = false;
+    }
+    return is_good;
+}
+
+static struct slice *ids_of(struct arena *arena, const struct config_section *section) {
+    struct slice *ids = arena_alloc(arena, section->count * sizeof *ids);
+    for (size_t i = 0; ids && i < section->count; i++)
+        ids[i] = section->entries[i].id;
+    return ids;
+}
+
+static void build(struct generation *generation, const struct generation_input *input) {
+    struct arena *arena = &generation->arena;
+    const struct declaration *declared = &generation->declared;
+    struct slice *servers = ids_of(arena, &generation->files.servers),
+                 *clients = ids_of(arena, &generation->files.clients);
+    struct slice *more_servers =
+        arena_alloc(arena, generation->manager_server_count * sizeof *more_servers);
+    struct slice *more_clients =
+        arena_alloc(arena, generation->manager_client_count * sizeof *more_clients);
+    struct program_secret *secrets = arena_alloc(arena, declared->secret_count * sizeof *secrets);
+    if (!servers || !clients || !more_servers || !more_clients || !secrets) {
+        config_error(&generation->diag, (struct config_mark){.file = generation->files.main_path},
+                     "out of memory");
+        return;
+    }
+    for (size_t i = 0; i < generation->manager_server_count; i++)
+        more_servers[i] = generation->manager_servers[i].options.id;
+    for (size_t i = 0; i < generation->manager_client_count; i++)
+        more_clients[i] = generation->manager_clients[i].id;
+    for (size_t i = 0; i < declared->secret_count; i++)
+        secrets[i] = (struct program_secret){declared->secrets[i].name, declared->secrets[i].value};
+    const struct program_input tasks = {
+        .tasks = &generation->files.tasks,
+        .triggers = trigger_kinds,
+        .actions = action_kinds,
+        .variables = trigger_variables,
+        .servers = servers,
+        .server_count = generation->files.servers.count,
+        .clients = clients,
+        .client_count = generation->files.clients.count,
+        .more_servers = more_servers,
+        .more_server_count = generation->manager_server_count,
+        .more_clients = more_clients,
+        .more_client_count = generation->manager_client_count,
+        .secrets = secrets,
+        .secret_count = declared->secret_count,
+        .expression_time_ns = declared->main.expression_time_ms * 1000000,
+        .expression_memory_bytes = declared->main.expression_memory_bytes,
+        .worker_count = generation->workers,
+        .generation = input->number,
+        .previous = input->previous,
+        .is_enabled = input->is_enabled,
+        .context = input->context,
+    };
+    struct program *program = program_build(&tasks, &generation->diag);
+    if (!program)
+        return;
+    if (triggers_index(program, &generation->diag) == STATUS_NO_MEMORY)
+        config_error(&generation->diag, (struct config_mark){.file = generation->files.main_path},
+                     "out of memory");
+    if (generation->diag.errors) {
+        program_unref(program);
+        return;
+    }
+    generation->refs++;
+    program_own(program, release, generation);
+    generation->program = program;
+}
+
+enum status generation_print(const struct generation *generation, bool is_running,
+                             struct buffer *out) {
+    enum status status = config_diag_print(&generation->diag, out);
+    size_t errors = generation->diag.errors;
+    if (!errors || status)
+        return status;
+    return buffer_printf(out, "%zu error%s in %s%s\n", errors, errors == 1 ? "" : "s",
+                         generation->files.main_path,
+                         is_running ? "; the running configuration is unchanged" : "");
+}
+
+static enum status print_list(const struct config_diag *diag, enum config_severity severity,
+                              struct buffer *out) {
+    const char *separator = "";
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < diag->count && !status; i++) {
+        const struct config_message *message = &diag->messages[i];
+        if (message->severity != severity)
+            continue;
+        status = buffer_printf(out, "%s{\"file\":", separator);
+        if (!status)
+            status = json_encode_text(slice_of(message->mark.file ? message->mark.file : ""), out);
+        if (!status)
+            status =
+                buffer_printf(out, ",\"line\":%u,\"column\":%u,\"message\":", message->mark.line,
+                              message->mark.column);
+        if (!status)
+            status = json_encode_text(slice_of(message->text), out);
+        if (!status && message->hint) {
+            status = buffer_append(out, SLICE(",\"hint\":"));
+            if (!status)
+                status = json_encode_text(slice_of(message->hint), out);
+        }
+        if (!status)
+            status = buffer_append(out, SLICE("}"));
+        separator = ",";
+    }
+    return status;
+}
+
+enum status generation_print_json(const struct generation *generation, bool is_ok, struct buffer *out) {
+    enum status status =
+        buffer_printf(out, "\"ok\":%s,\"errors\":[", is_ok ? "true" : "false");
+    if (!status)
+        status = print_list(&generation->diag, CONFIG_ERROR, out);
+    if (!status)
+        status = buffer_append(out, SLICE("],\"warnings\":["));
+    if (!status)
+        status = print_list(&generation->diag, CONFIG_WARNING, out);
+    return status ? status : buffer_append(out, SLICE("]"));
+}

@@ -1,0 +1,47 @@
+/* One configuration as loaded: its files, its declarations, its program. Built aside by a start, a
+ * check and a reload alike, so that they cannot disagree.
+ *
+ * Thread  the control thread; the program inside is shared with the workers. */
+#ifndef BELLWIRE_GENERATION_H
+#define BELLWIRE_GENERATION_H
+
+#include "declare/declare.h"
+#include "engine/engine.h"
+#include "registry/registry.h"
+
+struct generation_input {
+    const char *config;
+    uint32_t workers; /* 0: as the files say */
+    uint64_t number;
+    struct program *previous; /* or NULL */
+    const struct registry_rows
+        *servers; /* the manager's rows; those that a file shadows do not count */
+    const struct registry_rows *clients;
+    bool (*is_enabled)(void *context, struct slice task, bool by_file); /* or NULL */
+    void *context;
+};
+struct generation {
+    struct arena arena; /* the files and all below, but the program */
+    struct config_diag diag;
+    struct config_files files;
+    struct declaration declared; /* of the files */
+    struct declare_server *manager_servers;
+    struct declare_client *manager_clients;
+    size_t manager_server_count, manager_client_count;
+    uint32_t workers;
+    struct program *program; /* one reference, the caller's to give back; NULL after an error */
+    struct supervisor_reload
+        *comparison;       /* with the one before, while it is applied; the supervisor's */
+    _Atomic uint32_t refs; /* private */
+};
+/* Always gives a generation, whose diag has all errors and warnings; without a program it is of no
+ * other use. */
+struct generation *generation_load(const struct generation_input *input);
+void generation_unref(struct generation *generation); /* the program holds one of its own */
+/* Errors and warnings as people read them, and the closing line where there were errors. */
+enum status generation_print(const struct generation *generation, bool is_running,
+                             struct buffer *out);
+/* `{ok, errors: [..], warnings: [..]}` without the braces. */
+enum status generation_print_json(const struct generation *generation, bool is_ok, struct buffer *out);
+
+#endif

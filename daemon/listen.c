@@ -1,0 +1,123 @@
+/* Addresses: the control thread makes one socket a worker and hands them over. One that cannot be
+ * bound is told of and the rest serve. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "daemon/supervisor.h"
+
+struct handover { /* one socket on its way to a worker */
+    struct slice server;
+    char address[NET_ADDRESS_MAX];
+    int fd;
+};
+
+static void open_text(struct supervisor *supervisor, struct server_row *row, struct slice text);
+static void open_address(struct supervisor *supervisor, struct server_row *row,
+                         struct net_address *address);
+static void hand_over(struct supervisor *supervisor, struct server_row *row,
+                      struct listener *listener, const int *fds);
+static void on_worker(struct worker *worker, void *context);
+static void add_error(struct server_row *row, struct slice address, const char *reason);
+
+const char *supervisor__server_state(const struct server_row *row) {
+    if (!row->is_wanted)
+        return "stopped";
+    return list_is_empty(&row->listeners) ? "failed" : "listening";
+}
+
+void supervisor__listen(struct supervisor *supervisor, struct server_row *row) {
+    const char *before = row->since_ms ? supervisor__server_state(row) : "";
+    free(row->error);
+    row->error = NULL;
+    if (row->is_wanted)
+        for (size_t i = 0; i < row->config->options.bind.count; i++)
+            open_text(supervisor, row, row->config->options.bind.items[i]);
+    if (strcmp(before, supervisor__server_state(row)) != 0 || !row->since_ms)
+        row->since_ms = clock_system.wall_ms(&clock_system);
+}
+
+static void open_text(struct supervisor *supervisor, struct server_row *row, struct slice text) {
+    struct net_address addresses[2];
+    size_t count;
+    if (net_bind_parse(text, addresses, &count))
+        return; /* the declaration was checked */
+    for (size_t i = 0; i < count; i++)
+        open_address(supervisor, row, &addresses[i]);
+}
+
+static void open_address(struct supervisor *supervisor, struct server_row *row,
+                         struct net_address *address) {
+    char requested[NET_ADDRESS_MAX];
+    struct slice text = net_address_format(address, requested);
+    struct list *at;
+    LIST_FOR_EACH(at, &row->listeners) {
+        if (slice_is(text, CONTAINER_OF(at, struct listener, link)->requested))
+            return;
+    }
+    int fds[256];
+    enum status status = net_listen(address, supervisor->worker_count, fds);
+    if (status) {
+        const char *reason = status == STATUS_EXISTS ? "the address is in use" : strerror(errno);
+        add_error(row, text, reason);
+        const struct log_field field = {SLICE("address"), text};
+        log_line(
+            LOG_ERROR,
+            &(struct log_place){
+                .server = row->id, .error = slice_of(reason), .fields = &field, .field_count = 1},
+            "cannot listen");
+        return;
+    }
+    struct listener *listener = base_alloc(sizeof *listener);
+    memcpy(listener->requested, text.bytes, text.size);
+    listener->requested[text.size] = 0;
+    char bound[NET_ADDRESS_MAX];
+    struct slice bound_text = net_address_format(address, bound);
+    memcpy(listener->bound, bound_text.bytes, bound_text.size);
+    listener->bound[bound_text.size] = 0;
+    list_append(&row->listeners, &listener->link);
+    hand_over(supervisor, row, listener, fds);
+    const struct log_field field = {SLICE("address"), slice_of(listener->bound)};
+    log_line(LOG_INFO, &(struct log_place){.server = row->id, .fields = &field, .field_count = 1},
+             "listening");
+}
+
+static void hand_over(struct supervisor *supervisor, struct server_row *row,
+                      struct listener *listener, const int *fds) {
+    for (uint32_t i = 0; i < supervisor->worker_count; i++) {
+        struct handover *handover = base_alloc(sizeof *handover);
+        handover->server = supervisor__copy(row->id);
+        memcpy(handover->address, listener->bound, sizeof handover->address);
+        handover->fd = fds[i];
+        if (worker_do(&supervisor->workers[i], on_worker, NULL, NULL, handover)) {
+            log_line(LOG_ERROR, &(struct log_place){.server = row->id},
+                     "worker %u cannot be reached", i);
+            close(fds[i]);
+            free((char *)(uintptr_t)handover->server.bytes);
+            free(handover);
+        }
+    }
+}
+
+static void on_worker(struct worker *worker, void *context) {
+    struct handover *handover = context;
+    if (server_set_listen(worker->servers, handover->server, slice_of(handover->address),
+                          handover->fd)) {
+        log_line(LOG_ERROR, &(struct log_place){.server = handover->server}, "cannot listen: %s",
+                 strerror(errno));
+        close(handover->fd);
+    }
+    free((char *)(uintptr_t)handover->server.bytes);
+    free(handover);
+}
+
+static void add_error(struct server_row *row, struct slice address, const char *reason) {
+    char *text = NULL;
+    int size = asprintf(&text, "%s%s" SLICE_FMT ": %s", row->error ? row->error : "",
+                        row->error ? "; " : "", SLICE_ARG(address), reason);
+    if (size < 0)
+        return;
+    free(row->error);
+    row->error = text;
+}

@@ -1,0 +1,304 @@
+/* Start, signals, drain and end of the daemon. */
+#include "daemon/supervisor.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "crypto/crypto.h"
+#include "daemon/api.h"
+
+#define SECOND_MS          1000
+#define EXIT_CONFIGURATION 78
+
+static int load_first(struct supervisor *supervisor);
+static bool open_registry(struct supervisor *supervisor);
+static bool make_workers(struct supervisor *supervisor);
+static bool watch_signals(struct supervisor *supervisor);
+static void on_first_applied(struct supervisor *supervisor, uint64_t closed_sessions);
+static void on_signal(uv_signal_t *handle, int number);
+static void on_second(struct net_timer *timer);
+static void tear_down(struct supervisor *supervisor);
+
+int supervisor_run(const struct options *options) {
+    struct supervisor supervisor = {.options = options, .state_fd = -1};
+    supervisor.started_ms = clock_system.wall_ms(&clock_system);
+    list_init(&supervisor.servers);
+    list_init(&supervisor.clients);
+    list_init(&supervisor.reloads);
+    net_timer_init(&supervisor.second, on_second);
+    arena_init(&supervisor.registry_arena, 4096, 0);
+    log_open(STDERR_FILENO, options->log_format, options->log_level);
+    (void)signal(SIGPIPE, SIG_IGN); /* cannot fail for a signal that exists */
+    supervisor.loop = net_loop_new(&(struct net_loop_options){.clock = &clock_system});
+    int code = supervisor.loop ? load_first(&supervisor) : 1;
+    if (code == 0)
+        net_loop_run(supervisor.loop);
+    tear_down(&supervisor);
+    return code;
+}
+
+/* The state directory and the registry first: the manager's rows belong to what is loaded. */
+static int load_first(struct supervisor *supervisor) {
+    if (!open_registry(supervisor))
+        return 1;
+    const struct generation_input input = {.config = supervisor->options->config,
+                                           .workers = supervisor->options->workers,
+                                           .number = 1,
+                                           .servers = &supervisor->stored_servers,
+                                           .clients = &supervisor->stored_clients};
+    struct generation *generation = generation_load(&input);
+    struct buffer text;
+    buffer_init(&text, 0);
+    if (generation_print(generation, false, &text) == STATUS_OK && text.size)
+        (void)fwrite(text.bytes, 1, text.size, stderr); /* there is nowhere else to tell */
+    buffer_deinit(&text);
+    if (!generation->program) {
+        generation_unref(generation);
+        return EXIT_CONFIGURATION;
+    }
+    const struct declare_main *main = &generation->declared.main;
+    log_set(supervisor->options->has_log_format ? supervisor->options->log_format
+                                                : (enum log_format)main->log_format,
+            supervisor->options->has_log_level ? supervisor->options->log_level
+                                               : (enum log_level)main->log_level);
+    supervisor->generation = NULL;
+    supervisor->worker_count = generation->workers;
+    atomic_store(&supervisor->programs.max, main->max_programs);
+    bool is_good = make_workers(supervisor) && watch_signals(supervisor) && api_open(supervisor);
+    if (!is_good) {
+        program_unref(generation->program);
+        generation_unref(generation);
+        return 1;
+    }
+    supervisor->last_reload_ms = clock_system.wall_ms(&clock_system);
+    supervisor->last_reload_ok = true;
+    supervisor__apply(supervisor, generation, on_first_applied);
+    return 0;
+}
+
+/* ---- the registry
+ * ---------------------------------------------------------------------------------- */
+
+static void on_registry_wake(void *context) {
+    struct supervisor *supervisor = context;
+    (void)uv_async_send(&supervisor->registry_wake); /* fails only for a closed handle */
+}
+
+static void on_registry_async(uv_async_t *handle) {
+    struct supervisor *supervisor = handle->data;
+    if (supervisor->registry)
+        registry_collect(supervisor->registry);
+}
+
+static bool open_registry(struct supervisor *supervisor) {
+    char why[REGISTRY_WHY_MAX] = "";
+    const char *directory = supervisor->options->state;
+    supervisor->state_fd = registry_lock_directory(directory, why);
+    if (supervisor->state_fd < 0) {
+        log_line(LOG_ERROR, NULL, "%s", why);
+        return false;
+    }
+    if (uv_async_init(net_loop_uv(supervisor->loop), &supervisor->registry_wake, on_registry_async))
+        return false;
+    supervisor->registry_wake.data = supervisor;
+    if (registry_open(directory, on_registry_wake, supervisor, &supervisor->registry, why)) {
+        log_line(LOG_ERROR, NULL, "%s", why);
+        return false;
+    }
+    struct arena *arena = &supervisor->registry_arena;
+    if (registry_read(supervisor->registry, REGISTRY_SERVER, arena, &supervisor->stored_servers) ==
+            STATUS_OK &&
+        registry_read(supervisor->registry, REGISTRY_CLIENT, arena, &supervisor->stored_clients) ==
+            STATUS_OK)
+        return true;
+    log_line(LOG_ERROR, NULL, "%s/bellwire.db: its rows cannot be read", directory);
+    return false;
+}
+
+static void on_stored(void *context, enum status status) {
+    struct supervisor *supervisor = context;
+    bool is_degraded = status != STATUS_OK;
+    if (is_degraded && !supervisor->is_degraded)
+        log_line(LOG_ERROR, NULL, "the registry cannot be written: %s; serving goes on",
+                 status_text(status));
+    if (!is_degraded && supervisor->is_degraded)
+        log_line(LOG_INFO, NULL, "the registry can be written again");
+    supervisor->is_degraded = is_degraded;
+}
+
+void supervisor__store_rows(struct supervisor *supervisor) {
+    struct arena arena;
+    arena_init(&arena, 4096, 0);
+    const struct registry_done done = {on_stored, supervisor};
+    struct list *at;
+    size_t count = 0;
+    LIST_FOR_EACH(at, &supervisor->servers) count++;
+    LIST_FOR_EACH(at, &supervisor->clients) count++;
+    struct registry_row *servers = arena_zalloc(&arena, count * sizeof *servers);
+    struct registry_row *clients = arena_zalloc(&arena, count * sizeof *clients);
+    struct registry_rows server_rows = {servers, 0}, client_rows = {clients, 0};
+    if (!servers || !clients)
+        abort(); /* a few bytes a declaration */
+    LIST_FOR_EACH(at, &supervisor->servers) {
+        const struct server_row *row = CONTAINER_OF(at, struct server_row, link);
+        if (row->is_declared && row->origin == REGISTRY_FILE)
+            servers[server_rows.count++] = (struct registry_row){.id = row->id,
+                                                                 .is_enabled = row->is_enabled,
+                                                                 .declaration = row->json,
+                                                                 .place = row->place};
+    }
+    LIST_FOR_EACH(at, &supervisor->clients) {
+        const struct client_row *row = CONTAINER_OF(at, struct client_row, link);
+        if (row->is_declared && row->origin == REGISTRY_FILE)
+            clients[client_rows.count++] = (struct registry_row){.id = row->id,
+                                                                 .is_enabled = row->is_enabled,
+                                                                 .declaration = row->json,
+                                                                 .place = row->place};
+    }
+    enum status status =
+        registry_replace_files(supervisor->registry, REGISTRY_SERVER, &server_rows, done);
+    if (!status)
+        status = registry_replace_files(supervisor->registry, REGISTRY_CLIENT, &client_rows, done);
+    if (status)
+        on_stored(supervisor, status);
+    arena_deinit(&arena);
+}
+
+/* ---- workers and signals
+ * --------------------------------------------------------------------------- */
+
+/* bellwire-exec stands beside this program. */
+static char *find_exec_helper(void) {
+    char path[4096];
+    ssize_t size = readlink("/proc/self/exe", path, sizeof path);
+    struct slice whole = {path, size > 0 ? (size_t)size : 0};
+    while (whole.size && whole.bytes[whole.size - 1] != '/')
+        whole.size--;
+    char *helper = NULL;
+    return asprintf(&helper, SLICE_FMT "bellwire-exec", SLICE_ARG(whole)) < 0 ? NULL : helper;
+}
+
+static bool make_workers(struct supervisor *supervisor) {
+    uint32_t count = supervisor->worker_count;
+    supervisor->workers = base_alloc(count * sizeof *supervisor->workers);
+    supervisor->sets = base_alloc(count * sizeof(struct server_set *));
+    supervisor->pulses = base_alloc(count * sizeof *supervisor->pulses);
+    supervisor->is_stalled = base_alloc(count * sizeof *supervisor->is_stalled);
+    supervisor->exec_helper = find_exec_helper();
+    struct worker_options options = {
+        .count = count, .programs = &supervisor->programs, .exec_helper = supervisor->exec_helper};
+    crypto_random(&options.id_key, sizeof options.id_key);
+    for (uint32_t i = 0; i < count; i++) {
+        options.number = i;
+        if (!worker_init(&supervisor->workers[i], &options)) {
+            log_line(LOG_ERROR, NULL, "cannot make worker %u: out of memory or descriptors", i);
+            return false;
+        }
+        supervisor->sets[i] = supervisor->workers[i].servers;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        server_set_connect(supervisor->workers[i].servers, supervisor->sets, count);
+    for (uint32_t i = 0; i < count; i++)
+        if (!worker_start(&supervisor->workers[i])) {
+            log_line(LOG_ERROR, NULL, "cannot start the thread of worker %u", i);
+            return false;
+        }
+    return true;
+}
+
+static bool watch_signals(struct supervisor *supervisor) {
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        uv_signal_t *handle = &supervisor->signals[i];
+        if (uv_signal_init(net_loop_uv(supervisor->loop), handle))
+            return false;
+        handle->data = supervisor;
+        if (uv_signal_start(handle, on_signal, numbers[i]))
+            return false;
+    }
+    return true;
+}
+
+static void on_first_applied(struct supervisor *supervisor, uint64_t closed_sessions) {
+    (void)closed_sessions; /* there were none */
+    supervisor__store_rows(supervisor);
+    net_timer_start(supervisor->loop, &supervisor->second, SECOND_MS);
+    if (supervisor->state != SUPERVISOR_STARTING)
+        return; /* told to end meanwhile */
+    supervisor->state = SUPERVISOR_SERVING;
+    log_line(LOG_INFO, NULL, "ready");
+    api_started(supervisor);
+}
+
+static void on_reloaded(void *context, const struct supervisor_reload *result) {
+    (void)context, (void)result; /* the log has told */
+}
+
+static void on_signal(uv_signal_t *handle, int number) {
+    struct supervisor *supervisor = handle->data;
+    if (number == SIGHUP)
+        supervisor__reload(supervisor, on_reloaded, NULL);
+    else
+        supervisor__drain(supervisor);
+}
+
+/* A worker that is in the same turn as a second ago is told of once, until it goes on. */
+static void on_second(struct net_timer *timer) {
+    struct supervisor *supervisor = CONTAINER_OF(timer, struct supervisor, second);
+    for (uint32_t i = 0; i < supervisor->worker_count; i++) {
+        uint64_t pulse = net_loop_pulse(supervisor->workers[i].loop);
+        bool is_stalled = (pulse & 1) && pulse == supervisor->pulses[i];
+        if (is_stalled && !supervisor->is_stalled[i])
+            log_line(LOG_WARN, NULL, "worker %u has been busy with one turn for more than a second",
+                     i);
+        supervisor->is_stalled[i] = is_stalled;
+        supervisor->pulses[i] = pulse;
+    }
+    api_second(supervisor);
+    net_timer_start(supervisor->loop, timer, SECOND_MS);
+}
+
+/* ---- the end
+ * ------------------------------------------------------------------------------------------ */
+
+static void close_signal(uv_signal_t *handle) {
+    if (handle->data)
+        uv_close((uv_handle_t *)handle, NULL);
+}
+
+static void tear_down(struct supervisor *supervisor) {
+    for (uint32_t i = 0; i < supervisor->worker_count && supervisor->workers; i++)
+        worker_join(&supervisor->workers[i]);
+    for (uint32_t i = 0; i < supervisor->worker_count && supervisor->workers; i++)
+        worker_deinit(&supervisor->workers[i]);
+    if (supervisor->registry)
+        registry_close(supervisor->registry);
+    supervisor->registry = NULL;
+    if (supervisor->control)
+        api_close(supervisor);
+    if (supervisor->loop) {
+        net_timer_stop(&supervisor->second);
+        (void)net_loop_uv(supervisor->loop); /* tells the loop to look at what closes */
+        for (size_t i = 0; i < ARRAY_SIZE(supervisor->signals); i++)
+            close_signal(&supervisor->signals[i]);
+        if (supervisor->registry_wake.data)
+            uv_close((uv_handle_t *)&supervisor->registry_wake, NULL);
+        net_loop_turn(supervisor->loop, 0);
+        net_loop_free(supervisor->loop);
+    }
+    if (supervisor->generation) {
+        program_unref(supervisor->generation->program);
+        generation_unref(supervisor->generation);
+    }
+    supervisor__free_rows(supervisor);
+    arena_deinit(&supervisor->registry_arena);
+    free(supervisor->workers);
+    free(supervisor->sets);
+    free(supervisor->pulses);
+    free(supervisor->is_stalled);
+    free(supervisor->exec_helper);
+    free(supervisor->last_reload_error);
+    if (supervisor->state_fd >= 0)
+        close(supervisor->state_fd);
+}

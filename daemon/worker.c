@@ -1,0 +1,150 @@
+/* Composition of a worker, and how the control thread reaches one. */
+#include "daemon/worker.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "crypto/crypto.h"
+
+#define NS_PER_MS 1000000u
+
+struct order {
+    struct net_message message;
+    struct worker *worker;
+    worker_fn fn, done;
+    struct net_loop *home;
+    void *context;
+};
+
+static void wake_at(void *host, uint64_t mono_ns);
+static void on_tick(struct net_timer *timer);
+static void *work(void *context);
+static void run_order(struct net_message *message, struct net_loop *loop);
+static void run_done(struct net_message *message, struct net_loop *loop);
+
+bool worker_init(struct worker *worker, const struct worker_options *options) {
+    *worker = (struct worker){.number = options->number};
+    net_timer_init(&worker->tick, on_tick);
+    worker->loop = net_loop_new(&(struct net_loop_options){.clock = &clock_system});
+    if (!worker->loop)
+        return false;
+    struct engine_options engine = {.clock = &clock_system,
+                                    .worker = options->number,
+                                    .worker_count = options->count,
+                                    .host = &worker->host,
+                                    .wake_at = wake_at,
+                                    .max_run_memory_bytes = options->max_run_memory_bytes,
+                                    .run_memory_bytes = options->run_memory_bytes};
+    crypto_random(engine.seed, sizeof engine.seed);
+    worker->engine = engine_new(&engine);
+    worker->triggers = worker->engine ? triggers_new(worker->engine, worker->loop) : NULL;
+    if (!worker->triggers)
+        return false;
+    worker->servers = server_set_new(&(struct server_set_options){.loop = worker->loop,
+                                                                  .events = &triggers_server_events,
+                                                                  .context = worker->triggers,
+                                                                  .worker = options->number,
+                                                                  .id_key = options->id_key});
+    worker->host = (struct action_host){.loop = worker->loop,
+                                        .servers = worker->servers,
+                                        .programs = options->programs,
+                                        .exec_helper = options->exec_helper};
+    list_init(&worker->host.waiting_steps);
+    return worker->servers != NULL;
+}
+
+/* The engine goes before the servers, since runs hold sessions and requests, and both before the
+ * loop. */
+void worker_deinit(struct worker *worker) {
+    net_timer_stop(&worker->tick);
+    if (worker->engine)
+        engine_free(worker->engine);
+    if (worker->servers)
+        server_set_free(worker->servers);
+    if (worker->triggers)
+        triggers_free(worker->triggers);
+    if (worker->loop)
+        net_loop_free(worker->loop);
+}
+
+bool worker_start(struct worker *worker) {
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are the control thread's */
+    worker->is_running = pthread_create(&worker->thread, NULL, work, worker) == 0;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return worker->is_running;
+}
+
+static void *work(void *context) {
+    struct worker *worker = context;
+    net_loop_run(worker->loop);
+    return NULL;
+}
+
+void worker_join(struct worker *worker) {
+    if (worker->is_running)
+        pthread_join(worker->thread, NULL);
+    worker->is_running = false;
+}
+
+/* ---- the engine's clock
+ * --------------------------------------------------------------------------- */
+
+static void wake_at(void *host, uint64_t mono_ns) {
+    struct worker *worker = CONTAINER_OF(host, struct worker, host);
+    if (mono_ns == UINT64_MAX) {
+        net_timer_stop(&worker->tick);
+        return;
+    }
+    uint64_t now_ns = clock_system.mono_ns(&clock_system);
+    uint64_t wait_ms = mono_ns > now_ns ? (mono_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS : 0;
+    net_timer_start(worker->loop, &worker->tick, wait_ms);
+}
+
+static void on_tick(struct net_timer *timer) {
+    engine_tick(CONTAINER_OF(timer, struct worker, tick)->engine);
+}
+
+/* ---- orders
+ * ---------------------------------------------------------------------------------------- */
+
+enum status worker_do(struct worker *worker, worker_fn fn, struct net_loop *home, worker_fn done,
+                      void *context) {
+    struct order *order = malloc(sizeof *order);
+    if (!order)
+        return STATUS_NO_MEMORY;
+    *order = (struct order){.message = {.run = run_order, .bytes = sizeof *order},
+                            .worker = worker,
+                            .fn = fn,
+                            .done = done,
+                            .home = home,
+                            .context = context};
+    enum status status = net_post_control(worker->loop, &order->message);
+    if (status)
+        free(order);
+    return status;
+}
+
+static void run_order(struct net_message *message, struct net_loop *loop) {
+    struct order *order = CONTAINER_OF(message, struct order, message);
+    if (loop)
+        order->fn(order->worker, order->context);
+    if (!order->done) {
+        free(order);
+        return;
+    }
+    order->message = (struct net_message){.run = run_done, .bytes = sizeof *order};
+    enum status status = net_post_control(order->home, &order->message);
+    assert(status ==
+           STATUS_OK); /* each worker has few of these on the way, the reserve is thousands */
+    (void)status;      /* asserted */
+}
+
+static void run_done(struct net_message *message, struct net_loop *loop) {
+    struct order *order = CONTAINER_OF(message, struct order, message);
+    if (loop)
+        order->done(order->worker, order->context);
+    free(order);
+}

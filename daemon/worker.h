@@ -1,0 +1,45 @@
+/* One worker: a thread with its loop, its servers, its engine and its dispatcher.
+ *
+ * Thread  made, connected and freed by the control thread while its thread does not run; in between
+ * it is reached by worker_do() alone. */
+#ifndef BELLWIRE_WORKER_H
+#define BELLWIRE_WORKER_H
+
+#include <pthread.h>
+
+#include "actions/actions.h"
+#include "triggers/triggers.h"
+
+struct worker {
+    pthread_t thread;
+    uint32_t number;
+    bool is_running;
+    struct net_loop *loop;
+    struct server_set *servers;
+    struct engine *engine;
+    struct triggers *triggers;
+    struct action_host host;
+    struct net_timer tick;
+    struct drain *drain; /* while the daemon ends; the supervisor's */
+};
+struct worker_options {
+    uint32_t number, count;
+    struct hash_key id_key;
+    struct action_programs *programs;
+    const char *exec_helper;
+    uint64_t max_run_memory_bytes, run_memory_bytes;
+};
+bool worker_init(struct worker *worker,
+                 const struct worker_options *options); /* false: without memory */
+void worker_deinit(struct worker *worker);
+bool worker_start(struct worker *worker); /* its thread; false when there is none to be had */
+void worker_join(struct worker *worker);  /* after its loop was stopped */
+
+/* Runs `fn` on the worker's thread, then `done` on the thread of `home`; both get `context`, which
+ * stays the caller's. The reserve of the mailboxes is for these: STATUS_LIMIT or STATUS_NO_MEMORY
+ * when even that is used up. */
+typedef void (*worker_fn)(struct worker *worker, void *context);
+enum status worker_do(struct worker *worker, worker_fn fn, struct net_loop *home, worker_fn done,
+                      void *context);
+
+#endif
