@@ -36,6 +36,13 @@ const char *database__table(enum registry_kind kind) {
     return kind == REGISTRY_SERVER ? "servers" : "clients";
 }
 
+void database__tell(char *why, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(why, REGISTRY_WHY_MAX, format, arguments); /* a longer reason is cut */
+    va_end(arguments);
+}
+
 enum status database__status(int code) {
     switch (code & 0xff) {
         case SQLITE_OK:
@@ -73,8 +80,7 @@ enum status database__open(const char *directory, sqlite3 **out, char *why) {
     int code = sqlite3_open_v2(path, &db, flags, NULL);
     enum status status = database__status(code);
     if (status) {
-        (void)snprintf(why, REGISTRY_WHY_MAX, "%s: %s", path,
-                       db ? sqlite3_errmsg(db) : "out of memory");
+        database__tell(why, "%s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
         goto out;
     }
     (void)sqlite3_busy_timeout(db, DATABASE_BUSY_MS); /* fails only for a bad handle */
@@ -84,7 +90,7 @@ enum status database__open(const char *directory, sqlite3 **out, char *why) {
     int64_t version = 0;
     status = read_number(db, "PRAGMA user_version", &version);
     if (!status && version > DATABASE_VERSION) {
-        (void)snprintf(why, REGISTRY_WHY_MAX,
+        database__tell(why,
                        "%s: written by a newer bellwired (schema %lld, this one knows up to %d); "
                        "install that version again, or give another --state",
                        path, (long long)version, DATABASE_VERSION);
@@ -96,7 +102,7 @@ enum status database__open(const char *directory, sqlite3 **out, char *why) {
     if (!status)
         status = migrate(db, version);
     if (status)
-        (void)snprintf(why, REGISTRY_WHY_MAX, "%s: %s", path, sqlite3_errmsg(db));
+        database__tell(why, "%s: %s", path, sqlite3_errmsg(db));
 out:
     if (status) {
         (void)sqlite3_close(db); /* nothing is prepared on it */
@@ -122,10 +128,9 @@ static enum status check(const char *path, char *why) {
     if (status == STATUS_OK && (!found || strcmp(found, "ok") != 0))
         status = STATUS_CORRUPT;
     if (status)
-        (void)snprintf(
-            why, REGISTRY_WHY_MAX,
-            "%s: %s; it was left untouched: restore a backup, or move it away to begin anew", path,
-            found ? found : sqlite3_errmsg(reader));
+        database__tell(
+            why, "%s: %s; it was left untouched: restore a backup, or move it away to begin anew",
+            path, found ? found : sqlite3_errmsg(reader));
     (void)sqlite3_finalize(statement); /* repeats the error that was seen */
     (void)sqlite3_close(reader);
     return status;
@@ -155,7 +160,7 @@ enum status database__open_read_only(const char *directory, sqlite3 **out, char 
     (void)snprintf(path, sizeof path, "%s/%s", directory,
                    DATABASE_FILE); /* a cut path fails to open */
     if (access(path, F_OK) != 0) {
-        (void)snprintf(why, REGISTRY_WHY_MAX, "%s: %s", path, strerror(errno));
+        database__tell(why, "%s: %s", path, strerror(errno));
         return errno == ENOENT ? STATUS_NOT_FOUND : STATUS_DENIED;
     }
     sqlite3 *db = NULL;
@@ -165,8 +170,7 @@ enum status database__open_read_only(const char *directory, sqlite3 **out, char 
         *out = db;
         return STATUS_OK;
     }
-    (void)snprintf(why, REGISTRY_WHY_MAX, "%s: %s", path,
-                   db ? sqlite3_errmsg(db) : "out of memory");
+    database__tell(why, "%s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
     (void)sqlite3_close(db); /* nothing is prepared on it */
     return database__status(code);
 }

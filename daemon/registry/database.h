@@ -12,6 +12,7 @@
 #define DATABASE_APPLICATION_ID 0x42656C77 /* "Belw" */
 #define DATABASE_BUSY_MS        2000
 
+void database__tell(char *why, const char *format, ...) PRINTF_LIKE(2, 3);
 enum status database__status(int code); /* the only translation of SQLite's result codes */
 /* As registry_open(), without the thread. */
 enum status database__open(const char *directory, sqlite3 **out, char *why);

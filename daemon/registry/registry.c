@@ -50,14 +50,12 @@ static enum status copy_globals(struct job *job, const struct registry_globals *
 
 int registry_lock_directory(const char *directory, char *why) {
     if (mkdir(directory, 0700) != 0 && errno != EEXIST) {
-        (void)snprintf(why, REGISTRY_WHY_MAX, "cannot make the state directory %s: %s", directory,
-                       strerror(errno));
+        database__tell(why, "cannot make the state directory %s: %s", directory, strerror(errno));
         return STATUS_DENIED;
     }
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || access(directory, W_OK | X_OK) != 0) {
-        (void)snprintf(why, REGISTRY_WHY_MAX, "cannot use the state directory %s: %s", directory,
-                       strerror(errno));
+        database__tell(why, "cannot use the state directory %s: %s", directory, strerror(errno));
         if (fd >= 0)
             close(fd);
         return STATUS_DENIED;
@@ -65,7 +63,7 @@ int registry_lock_directory(const char *directory, char *why) {
     if (flock(fd, LOCK_EX | LOCK_NB) == 0)
         return fd;
     enum status status = errno == EWOULDBLOCK ? STATUS_BUSY : STATUS_IO;
-    (void)snprintf(why, REGISTRY_WHY_MAX, "the state directory %s %s", directory,
+    database__tell(why, "the state directory %s %s", directory,
                    status == STATUS_BUSY
                        ? "is held by another bellwired; stop it, or give another --state"
                        : strerror(errno));
@@ -96,7 +94,7 @@ enum status registry_open(const char *directory, void (*wake)(void *context), vo
         if (!failed)
             return STATUS_OK;
     }
-    (void)snprintf(why, REGISTRY_WHY_MAX, "cannot start the registry's thread");
+    database__tell(why, "cannot start the registry's thread");
     (void)sqlite3_close(db); /* nothing is prepared on it */
     free(registry);
     return STATUS_NO_MEMORY;
@@ -129,8 +127,7 @@ enum status registry_peek(const char *directory, enum registry_kind kind, struct
         return status;
     status = database__rows(db, kind, arena, out);
     if (status)
-        (void)snprintf(why, REGISTRY_WHY_MAX, "%s/%s: %s", directory, DATABASE_FILE,
-                       sqlite3_errmsg(db));
+        database__tell(why, "%s/%s: %s", directory, DATABASE_FILE, sqlite3_errmsg(db));
     (void)sqlite3_close(db); /* all statements are finalized */
     return status;
 }
