@@ -202,7 +202,7 @@ void run_cancel(struct run *run);
 void run_resume(struct run *run); /* after PENDING of the journal */
 struct event *run_event(const struct run *run);
 const struct task *run_task(const struct run *run);
-struct slice run_id_text(const struct run *run);                        /* as long as the run */
+struct slice run_id_text(struct run *run);                              /* as long as the run */
 struct run *engine_find_run(struct engine *engine, struct slice id);    /* or NULL */
 size_t engine_cancel_task(struct engine *engine, struct slice task_id); /* how many */
 
