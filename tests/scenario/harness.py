@@ -300,8 +300,16 @@ class Starter:
         return self._run(daemon, daemon.args)
 
     def check(self, files, *args, env=None):
+        """`bellwired --check`; the result's .folder is where the files were."""
         daemon = self._new(files, args, 1, env)
-        return self._run(daemon, [daemon.args[0], "--check", "-c", str(daemon.folder), *map(str, args)])
+        result = self._run(daemon, [daemon.args[0], "--check", "-c", str(daemon.folder), *map(str, args)])
+        result.folder = daemon.folder
+        return result
+
+    def reference(self):
+        """What `bellwired --reference` prints."""
+        daemon = self._new("", (), 1, None)
+        return self._run(daemon, [daemon.args[0], "--reference"]).stdout
 
     def finish(self, has_failed):
         problems = []
