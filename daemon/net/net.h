@@ -138,8 +138,8 @@ struct net_stream { /* embedded; all fields are private but those with a comment
     int error;                    /* read: errno of what ended it, or 0 */
     uint32_t backlog_bytes;
     uint8_t state; /* enum net_stream_state */
-    bool is_pending, is_blocked, is_paused, has_ended, has_failed;
-    uint8_t again;
+    bool is_pending, is_blocked, is_paused, has_ended;
+    uint8_t fault, again, stall_s;
 };
 /* Takes over a connected, non-blocking socket. STATUS_IO: the fd is still the caller's. */
 enum status net_stream_open(struct net_loop *loop, struct net_stream *stream, int fd,
@@ -163,8 +163,8 @@ void net_stream_again(struct net_stream *stream); /* NET_AGAIN in the next turn 
 void net_stream_timer(struct net_stream *stream, uint64_t delay_ms); /* moves stream->timer */
 /* At once; what is queued is dropped. */
 void net_stream_close(struct net_stream *stream);
-/* Sends what is queued (as long as some goes out each `stall_ms`), shuts down writing, discards
- * input up to 64 KiB or 2 s, closes. Only NET_CLOSED comes after it. */
+/* Sends what is queued (as long as some goes out each `stall_ms`, at most 255 s), shuts down
+ * writing, discards input up to 64 KiB or 2 s, closes. Only NET_CLOSED comes after it. */
 void net_stream_finish(struct net_stream *stream, uint64_t stall_ms);
 
 /* Bytes made once for many receivers, on any loop; immutable once written to a first stream. */

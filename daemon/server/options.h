@@ -60,6 +60,9 @@ struct server_counters { /* of one server on one worker; written there, read any
     _Atomic uint64_t connections, connections_failed, connections_open, sessions_open;
     _Atomic uint64_t requests, answers_dropped, messages_in, messages_out, broadcasts_dropped;
     _Atomic uint64_t refused[SERVER_BOUNDS];
+    /* Sessions of this server on all workers together, for max-sessions; NULL: this worker alone.
+     */
+    _Atomic uint64_t *all_sessions;
 };
 
 #endif

@@ -88,11 +88,13 @@ void server_set_stop(struct server_set *set, struct slice id, bool forget);
  */
 void server_set_drain(struct server_set *set, void (*done)(void *context), void *context);
 void server_set_abort(struct server_set *set); /* closes every connection at once */
+/* A connected socket as if it had been accepted (a request made by the manager). As _listen(). */
+enum status server_set_adopt(struct server_set *set, struct slice id, int fd,
+                             const struct net_address *peer);
 struct server_config *server_set_find(const struct server_set *set, struct slice id); /* or NULL */
 
 /* ---- requests
  * -------------------------------------------------------------------------------------- */
-struct connection;
 struct server_request { /* read only, but `attachment` */
     struct http_request http;
     struct slice body, peer, user;
@@ -101,11 +103,12 @@ struct server_request { /* read only, but `attachment` */
     void *attachment;                   /* the user's, NULL at first */
     struct server_set *set;
     /* private: */
-    struct connection *connection; /* NULL when the peer is gone or the answer is queued */
-    char *copy;
-    uint64_t response_timeout_ms;
+    struct session *connection; /* NULL when the peer is gone or the answer is queued */
+    struct server_request *next_spare;
+    char *copy, *body_copy; /* what was copied, or NULL */
+    uint64_t body_timeout_ms, response_timeout_ms;
     uint32_t refs;
-    bool is_answered, is_gone, is_upgrade;
+    bool is_answered, is_gone;
 };
 /* Counted. The first hold copies head and body to the heap once; STATUS_NO_MEMORY. Whoever answers
  * inside on_request needs none. */
@@ -185,15 +188,16 @@ struct server_target { /* `session`, else session_id, else a broadcast to all th
 };
 struct server_op;
 struct server_done {
-    void (*fn)(void *context, enum status status, uint32_t sent);
+    void (*fn)(void *context, enum status status, uint32_t sent); /* not NULL */
     void *context;
+    bool wait_all;        /* a broadcast waits for the count of every worker */
     struct server_op *op; /* out: set with STATUS_AGAIN, for server_op_cancel() */
     uint32_t sent;        /* out: with STATUS_OK, how many sessions it went to */
 };
-/* STATUS_OK: it is done. STATUS_AGAIN: `fn` is called once later with the result (other workers, or
- * a session past its backlog). Else an error: NOT_FOUND (no such session), LIMIT, CLOSED,
- * NO_MEMORY. With done->fn NULL a broadcast is OK when posted, and the count is this worker's
- * alone. */
+/* STATUS_OK: it is done. STATUS_AGAIN: `fn` is called once later with the result (another worker
+ * answers, its mailbox is full, or a session is past its backlog). Else an error: NOT_FOUND (no
+ * such session), LIMIT, CLOSED, NO_MEMORY. A broadcast without wait_all is done when posted to all
+ * workers, and its count is this worker's alone. */
 enum status server_post(struct server_set *set, const struct server_target *target,
                         const struct server_outgoing *out, struct server_done *done);
 enum server_verb { SERVER_CLOSE, SERVER_JOIN, SERVER_LEAVE };

@@ -1,0 +1,88 @@
+/* Configurations of servers: the design's defaults, and counted immutable copies. */
+#include <stdlib.h>
+#include "server/server.h"
+
+static enum status copy_texts(struct arena *arena, struct server_texts *texts);
+static enum status copy_all(struct arena *arena, struct server_options *options);
+
+void server_options_default(struct server_options *out) {
+    *out = (struct server_options){
+        .enabled = true,
+        .compression = false,
+        .ping_interval_ms = 30000,
+        .pong_timeout_ms = 10000,
+        .header_timeout_ms = 10000,
+        .body_timeout_ms = 30000,
+        .idle_timeout_ms = 75000,
+        .response_timeout_ms = 120000,
+        .drain_timeout_ms = 30000,
+        .handshake_timeout_ms = 10000,
+        .max_header_bytes = 32 * 1024,
+        .max_header_count = 100,
+        .max_body_bytes = 1024 * 1024,
+        .max_message_bytes = 1024 * 1024,
+        .max_backlog_bytes = 1024 * 1024,
+        .max_sessions = 100000,
+        .max_tls_sessions = 5000,
+        .slow_consumer = SERVER_SLOW_CLOSE,
+    };
+}
+
+struct server_config *server_config_new(const struct server_options *options) {
+    struct server_config *config = calloc(1, sizeof(*config));
+    if (!config) {
+        return NULL;
+    }
+    arena_init(&config->arena, 1024, 0);
+    atomic_init(&config->refs, 1);
+    config->options = *options;
+    if (copy_all(&config->arena, &config->options) != STATUS_OK) {
+        server_config_unref(config);
+        return NULL;
+    }
+    return config;
+}
+
+static enum status copy_all(struct arena *arena, struct server_options *options) {
+    struct slice *texts[] = {&options->id, &options->name, &options->tls_certificate,
+                             &options->tls_key, &options->tls_client_ca};
+    struct server_texts *lists[] = {&options->bind, &options->subprotocols, &options->origins,
+                                    &options->hosts, &options->trusted_proxies};
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        if (arena_copy(arena, *texts[i], texts[i]) != STATUS_OK) {
+            return STATUS_NO_MEMORY;
+        }
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+        if (copy_texts(arena, lists[i]) != STATUS_OK) {
+            return STATUS_NO_MEMORY;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status copy_texts(struct arena *arena, struct server_texts *texts) {
+    struct slice *items = arena_alloc(arena, texts->count * sizeof(*items));
+    if (!items) {
+        return STATUS_NO_MEMORY;
+    }
+    for (size_t i = 0; i < texts->count; i++) {
+        if (arena_copy(arena, texts->items[i], &items[i]) != STATUS_OK) {
+            return STATUS_NO_MEMORY;
+        }
+    }
+    texts->items = items;
+    return STATUS_OK;
+}
+
+struct server_config *server_config_ref(struct server_config *config) {
+    atomic_fetch_add_explicit(&config->refs, 1, memory_order_relaxed);
+    return config;
+}
+
+void server_config_unref(struct server_config *config) {
+    if (atomic_fetch_sub_explicit(&config->refs, 1, memory_order_acq_rel) == 1) {
+        arena_deinit(&config->arena);
+        free(config);
+    }
+}

@@ -1,0 +1,375 @@
+/* A connection that speaks HTTP/1: heads and bodies in, one request at a time handed over, answers
+ * in order. The phases are those of enum http_phase; one function for each that reads. */
+#include <assert.h>
+#include "server/session.h"
+
+static void on_data(struct session *session, struct net_bytes data);
+static void on_end(struct session *session);
+static void on_timeout(struct session *session);
+static void parse(struct session *session, struct slice *input);
+static bool parse_head(struct session *session, struct slice *input);
+static bool accept_head(struct session *session, struct slice *input);
+static bool parse_body(struct session *session, struct slice *input);
+static bool discard_body(struct session *session, struct slice *input);
+static void hand_over(struct session *session);
+
+void http__on_event(struct net_stream *stream, enum net_event event, struct net_bytes data) {
+    struct session *session = CONTAINER_OF(stream, struct session, stream);
+    switch (event) {
+        case NET_DATA:
+        case NET_AGAIN:
+            on_data(session, data);
+            break;
+        case NET_SENT:
+            http__set_deadline(session, DEADLINE_DRAIN, session__bounds(session)->drain_timeout_ms);
+            if (session->http->phase == HTTP_IN_FILE) {
+                transfer__on_sent(session->http->transfer);
+            } else if (net_backlog(stream) == 0) {
+                net_stream_again(stream);
+            }
+            break;
+        case NET_TIMEOUT:
+            on_timeout(session);
+            break;
+        case NET_END:
+            on_end(session);
+            break;
+        case NET_ERROR:
+            net_stream_close(stream);
+            break;
+        case NET_CLOSED:
+            connection__on_closed(session);
+            break;
+    }
+}
+
+static void on_data(struct session *session, struct net_bytes data) {
+    data = connection__gather(session, data);
+    struct http_state *http = session->http;
+    struct slice input = {(const char *)data.bytes, data.size};
+    http->is_parsing = true;
+    parse(session, &input);
+    data = (struct net_bytes){(uint8_t *)input.bytes, input.size};
+    if (session->state != SESSION_HTTP) {
+        session__input(session, data);
+        return;
+    }
+    http->is_parsing = false;
+    http->borrowed = SLICE_NONE;
+    if (http->phase == HTTP_ENDED) {
+        data.size = 0;
+    }
+    if (!connection__keep(session, data.bytes, data.size)) {
+        return;
+    }
+    bool must_wait = http->phase == HTTP_IN_RUN || http->phase == HTTP_IN_FILE ||
+                     net_backlog(&session->stream) > PIPELINE_BACKLOG;
+    if (must_wait) {
+        net_stream_pause(&session->stream);
+    } else if (session->stream.is_paused) {
+        net_stream_resume(&session->stream);
+    }
+}
+
+static void parse(struct session *session, struct slice *input) {
+    struct http_state *http = session->http;
+    bool goes_on = true;
+    while (goes_on && session->state == SESSION_HTTP && session->stream.state == NET_OPEN) {
+        switch (http->phase) {
+            case HTTP_IN_HEAD:
+                goes_on = parse_head(session, input);
+                break;
+            case HTTP_IN_BODY:
+                goes_on = parse_body(session, input);
+                break;
+            case HTTP_IN_DISCARD:
+                goes_on = discard_body(session, input);
+                break;
+            default: /* an answer is awaited, or was the last */
+                goes_on = false;
+                break;
+        }
+    }
+}
+
+static bool refuse(struct session *session, const struct http_error *error) {
+    if (error->status == 431 || error->status == 414) {
+        bound__passed(session->server, SERVER_MAX_HEADER);
+    } else if (error->status == 413) {
+        bound__passed(session->server, SERVER_MAX_BODY);
+    }
+    request__refuse_error(session, error);
+    return false;
+}
+
+/* The peer does not read its answers: the rest of its pipeline waits. */
+static bool is_clogged(struct session *session) {
+    if (net_backlog(&session->stream) <= PIPELINE_BACKLOG) {
+        return false;
+    }
+    net_flush(&session->stream);
+    return net_backlog(&session->stream) > PIPELINE_BACKLOG;
+}
+
+static bool parse_head(struct session *session, struct slice *input) {
+    struct http_state *http = session->http;
+    struct server_set *set = session->server->set;
+    const struct server_options *options = session__bounds(session);
+    struct http_limits limits = {.head_bytes = (size_t)options->max_header_bytes,
+                                 .header_count = options->max_header_count};
+    struct http_error error;
+    if (input->size == 0 || is_clogged(session)) {
+        return false;
+    }
+    ssize_t size = http_head_find(&http->scan, *input, &limits, &error);
+    if (size < 0) {
+        return refuse(session, &error);
+    }
+    if (size == 0) {
+        if (http->deadline != DEADLINE_HEADER) {
+            http__set_deadline(session, DEADLINE_HEADER, options->header_timeout_ms);
+        }
+        return false;
+    }
+    struct slice head = {input->bytes, (size_t)size};
+    *input = (struct slice){input->bytes + size, input->size - (size_t)size};
+    http->scan = (struct http_head_scan){0};
+    http->request = request__new(session);
+    if (!http->request) {
+        net_stream_close(&session->stream);
+        return false;
+    }
+    net_count(&session->server->counters->requests, 1);
+    if (http_request_parse(head, &limits, set->headers, &http->request->http, &error) !=
+        STATUS_OK) {
+        return refuse(session, &error);
+    }
+    return accept_head(session, input);
+}
+
+/* Asks whether the request is wanted, and prepares for its body. */
+static bool accept_head(struct session *session, struct slice *input) {
+    struct http_state *http = session->http;
+    struct server_set *set = session->server->set;
+    struct server_request *request = http->request;
+    struct http_request *head = &request->http;
+    struct server_route route = {0};
+    set->events->on_head(set->context, request, &route);
+    request->route = route.route;
+    request->user = route.user;
+    request->body_timeout_ms = route.body_timeout_ms;
+    request->response_timeout_ms = route.response_timeout_ms;
+    if (route.status == 0 && head->is_websocket) {
+        return upgrade__begin(session) || http->phase != HTTP_ENDED;
+    }
+    uint64_t max_body =
+        route.max_body_bytes ? route.max_body_bytes : session__bounds(session)->max_body_bytes;
+    bool is_refused = route.status != 0;
+    max_body = is_refused ? DISCARD_BYTES : max_body;
+    if (http_body_begin(&http->body, head->body, head->content_length, max_body) != STATUS_OK) {
+        if (!is_refused) {
+            return refuse(session, &http->body.error);
+        }
+        request__refuse(session, &route, false);
+        return false;
+    }
+    bool has_body = head->body != HTTP_BODY_NONE;
+    if (is_refused) {
+        /* A peer that waits for 100 may send the body or not: only closing is clear. */
+        bool keep_alive = !(head->expects_continue && has_body);
+        request__refuse(session, &route, keep_alive);
+        if (has_body && http->phase == HTTP_IN_HEAD) {
+            http->phase = HTTP_IN_DISCARD;
+        }
+        return http->phase != HTTP_ENDED;
+    }
+    if (has_body && head->expects_continue && input->size == 0) {
+        struct slice go_on = SLICE("HTTP/1.1 100 Continue\r\n\r\n");
+        (void)net_write(&session->stream, &go_on, 1); /* a failure shows as NET_ERROR */
+    }
+    http->phase = HTTP_IN_BODY;
+    http->borrowed = SLICE_NONE;
+    return true;
+}
+
+/* Content that follows what was borrowed stays borrowed; else all of it is gathered. */
+static enum status add_body(struct http_state *http, struct slice data) {
+    struct slice *borrowed = &http->borrowed;
+    if (http->gathered.size == 0 && borrowed->size == 0) {
+        *borrowed = data;
+        return STATUS_OK;
+    }
+    if (borrowed->size && borrowed->bytes + borrowed->size == data.bytes) {
+        borrowed->size += data.size;
+        return STATUS_OK;
+    }
+    enum status status = buffer_append(&http->gathered, *borrowed);
+    *borrowed = SLICE_NONE;
+    return status == STATUS_OK ? buffer_append(&http->gathered, data) : status;
+}
+
+/* The rest comes with a later read: what was borrowed must be copied. */
+static bool wait_for_body(struct session *session) {
+    struct http_state *http = session->http;
+    struct server_request *request = http->request;
+    uint64_t timeout = request->body_timeout_ms ? request->body_timeout_ms
+                                                : session__bounds(session)->body_timeout_ms;
+    if (buffer_append(&http->gathered, http->borrowed) != STATUS_OK ||
+        request__copy_head(request) != STATUS_OK) {
+        net_stream_close(&session->stream);
+    }
+    http->borrowed = SLICE_NONE;
+    http__set_deadline(session, DEADLINE_BODY, timeout);
+    return false;
+}
+
+static bool parse_body(struct session *session, struct slice *input) {
+    struct http_state *http = session->http;
+    struct slice data;
+    for (;;) {
+        switch (http_body_next(&http->body, input, &data)) {
+            case HTTP_BODY_DATA:
+                if (add_body(http, data) != STATUS_OK) {
+                    net_stream_close(&session->stream);
+                    return false;
+                }
+                break;
+            case HTTP_BODY_MORE:
+                return wait_for_body(session);
+            case HTTP_BODY_DONE:
+                if (http->gathered.size) {
+                    /* Pieces that were borrowed since come last. */
+                    if (buffer_append(&http->gathered, http->borrowed) != STATUS_OK) {
+                        net_stream_close(&session->stream);
+                        return false;
+                    }
+                    http->borrowed = buffer_slice(&http->gathered);
+                }
+                hand_over(session);
+                return true;
+            case HTTP_BODY_ERROR:
+                return refuse(session, &http->body.error);
+        }
+    }
+}
+
+static bool discard_body(struct session *session, struct slice *input) {
+    struct http_state *http = session->http;
+    struct slice data;
+    for (;;) {
+        switch (http_body_next(&http->body, input, &data)) {
+            case HTTP_BODY_DATA:
+                break;
+            case HTTP_BODY_MORE:
+                http__set_deadline(session, DEADLINE_BODY,
+                                   session__bounds(session)->body_timeout_ms);
+                return false;
+            case HTTP_BODY_DONE:
+                http->phase = HTTP_IN_HEAD;
+                return true;
+            case HTTP_BODY_ERROR:
+                http->phase = HTTP_ENDED;
+                net_stream_finish(&session->stream, session__bounds(session)->drain_timeout_ms);
+                return false;
+        }
+    }
+}
+
+static void hand_over(struct session *session) {
+    struct http_state *http = session->http;
+    struct server_set *set = session->server->set;
+    struct server_request *request = http->request;
+    http->phase = HTTP_IN_RUN;
+    request->body = http->borrowed;
+    request->refs++; /* it may be answered and released in the call */
+    set->events->on_request(set->context, request);
+    /* Whoever did not answer holds it. */
+    assert(request->is_answered || request->refs > 2);
+    if (!request->is_answered) {
+        uint64_t timeout = request->response_timeout_ms
+                               ? request->response_timeout_ms
+                               : session__bounds(session)->response_timeout_ms;
+        http__set_deadline(session, DEADLINE_RESPONSE, timeout);
+    }
+    server_request_release(request);
+}
+
+void http__answered(struct session *session, bool keep_alive) {
+    struct http_state *http = session->http;
+    struct server_request *request = http->request;
+    http->request = NULL;
+    if (request) {
+        request->connection = NULL;
+        server_request_release(request);
+    }
+    http->gathered.size = 0;
+    if (!keep_alive || http->is_last) {
+        http->phase = HTTP_ENDED;
+        net_stream_finish(&session->stream, session__bounds(session)->drain_timeout_ms);
+        return;
+    }
+    http->phase = HTTP_IN_HEAD;
+    http__set_deadline(session, DEADLINE_IDLE, session->config->options.idle_timeout_ms);
+    if (!http->is_parsing) {
+        net_stream_again(&session->stream);
+    }
+}
+
+void http__stop(struct session *session) {
+    struct http_state *http = session->http;
+    http->is_last = true;
+    if (http->phase == HTTP_IN_HEAD && session->stream.state == NET_OPEN) {
+        http->phase = HTTP_ENDED;
+        net_stream_finish(&session->stream, session__bounds(session)->drain_timeout_ms);
+    }
+}
+
+/* A half-closed peer still gets the answer that is under way. */
+static void on_end(struct session *session) {
+    struct http_state *http = session->http;
+    http->is_last = true;
+    if (http->phase == HTTP_IN_BODY || http->phase == HTTP_IN_DISCARD) {
+        net_stream_close(&session->stream);
+    } else {
+        http__stop(session);
+    }
+}
+
+void http__set_deadline(struct session *session, enum http_deadline which, uint64_t delay_ms) {
+    struct http_state *http = session->http;
+    struct net_timer *timer = &session->stream.timer;
+    http->deadline = (uint8_t)which;
+    http->deadline_ms = now__ms(session) + delay_ms;
+    if (!net_timer_is_on(timer) || timer->due_ms > http->deadline_ms + 1) {
+        net_stream_timer(&session->stream, delay_ms);
+    }
+}
+
+/* Each row: what is counted, and the answer; status 0 closes without one. */
+static const struct timeout_row {
+    enum server_bound bound;
+    struct http_error error;
+} timeouts[] = {
+    [DEADLINE_HEADER] = {SERVER_HEADER_TIMEOUT, {408, "the head took too long"}},
+    [DEADLINE_IDLE] = {SERVER_IDLE_TIMEOUT, {0, NULL}},
+    [DEADLINE_BODY] = {SERVER_BODY_TIMEOUT, {408, "the body took too long"}},
+    [DEADLINE_RESPONSE] = {SERVER_RESPONSE_TIMEOUT, {504, "the answer took too long"}},
+    [DEADLINE_DRAIN] = {SERVER_DRAIN_TIMEOUT, {0, NULL}},
+};
+
+/* The timer is not moved when a deadline moves away, so it may be early. */
+static void on_timeout(struct session *session) {
+    struct http_state *http = session->http;
+    uint64_t now = now__ms(session);
+    if (now < http->deadline_ms) {
+        net_stream_timer(&session->stream, http->deadline_ms - now);
+        return;
+    }
+    const struct timeout_row *row = &timeouts[http->deadline];
+    bound__passed(session->server, row->bound);
+    if (row->error.status == 0 || http->phase == HTTP_IN_FILE) {
+        net_stream_close(&session->stream);
+    } else {
+        request__refuse_error(session, &row->error);
+    }
+}

@@ -1,0 +1,274 @@
+/* Requests that were handed over, and their answers. A request borrows its bytes until it is held;
+ * then head, headers, peer and user move to one block, and the body to its own. */
+#include <assert.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "server/session.h"
+
+#define USUAL_HEAD 1024 /* room tried first for the head of an answer */
+
+static void free_request(struct server_request *request);
+static enum status write_head(struct session *session, const struct http_answer *answer);
+
+struct server_request *request__new(struct session *session) {
+    struct server_set *set = session->server->set;
+    struct server_request *request = set->spare_requests;
+    if (request) {
+        set->spare_requests = request->next_spare;
+        set->spare_request_count--;
+    } else if (!(request = malloc(sizeof(*request)))) {
+        return NULL;
+    }
+    *request = (struct server_request){.peer = {session->http->peer, session->http->peer_size},
+                                       .config = session->config,
+                                       .set = set,
+                                       .connection = session,
+                                       .refs = 1};
+    return request;
+}
+
+void server_request_release(struct server_request *request) {
+    if (--request->refs == 0) {
+        free_request(request);
+    }
+}
+
+static void free_request(struct server_request *request) {
+    struct server_set *set = request->set;
+    if (request->copy) {
+        server_config_unref((struct server_config *)request->config);
+    }
+    free(request->copy);
+    free(request->body_copy);
+    if (set->spare_request_count >= SPARE_REQUESTS) {
+        free(request);
+        return;
+    }
+    request->next_spare = set->spare_requests;
+    set->spare_requests = request;
+    set->spare_request_count++;
+}
+
+static char *append(char *at, struct slice *text) {
+    if (text->size) {
+        memcpy(at, text->bytes, text->size);
+    }
+    text->bytes = at;
+    return at + text->size;
+}
+
+enum status request__copy_head(struct server_request *request) {
+    struct http_request *http = &request->http;
+    if (request->copy) {
+        return STATUS_OK;
+    }
+    size_t table = http->header_count * sizeof(struct http_header);
+    size_t texts = http->head.size + request->peer.size + request->user.size;
+    char *block = malloc(table + texts + 1);
+    if (!block) {
+        return STATUS_NO_MEMORY;
+    }
+    struct slice head = http->head;
+    char *at = append(block + table, &head);
+    at = append(at, &request->peer);
+    at = append(at, &request->user);
+    http_request_move(http, head.bytes, (struct http_header *)(void *)block);
+    (void)server_config_ref((struct server_config *)request->config); /* given back by the free */
+    request->copy = block;
+    return STATUS_OK;
+}
+
+enum status server_request_hold(struct server_request *request) {
+    struct session *connection = request->connection;
+    enum status status = request__copy_head(request);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (request->body.size && !request->body_copy) {
+        struct buffer *gathered = connection ? &connection->http->gathered : NULL;
+        if (gathered && gathered->bytes == request->body.bytes) {
+            request->body_copy = gathered->bytes; /* taken over */
+            buffer_init(gathered, 0);
+        } else {
+            request->body_copy = malloc(request->body.size);
+            if (!request->body_copy) {
+                return STATUS_NO_MEMORY;
+            }
+            memcpy(request->body_copy, request->body.bytes, request->body.size);
+        }
+        request->body.bytes = request->body_copy;
+    }
+    request->refs++;
+    return STATUS_OK;
+}
+
+void request__lost(struct server_request *request) {
+    if (!request->is_answered) {
+        net_count(&request->connection->server->counters->answers_dropped, 1);
+    }
+    request->is_gone = true;
+    request->connection = NULL;
+    server_request_release(request);
+}
+
+struct slice request__date(struct server_set *set) {
+    uint64_t now = net_loop_now_ms(set->loop);
+    if (now >= set->date_until_ms) {
+        const struct clock *clock = net_loop_clock(set->loop);
+        uint64_t wall = clock->wall_ms(clock);
+        set->date_until_ms = now + 1000 - wall % 1000;
+        (void)http_date_format((int64_t)(wall / 1000), set->date);
+    }
+    return (struct slice){set->date, HTTP_DATE_SIZE};
+}
+
+/* STATUS_LIMIT: a head over NET_ROOM_MAX. STATUS_SYNTAX, STATUS_DENIED as http_header_check(). */
+static enum status write_head(struct session *session, const struct http_answer *answer) {
+    size_t room = USUAL_HEAD;
+    for (int attempt = 0; attempt < 2; attempt++) {
+        char *out = net_write_begin(&session->stream, room);
+        if (!out) {
+            return STATUS_CLOSED;
+        }
+        ssize_t size = http_answer_write(answer, out, room);
+        net_write_end(&session->stream, size < 0 ? 0 : (size_t)size);
+        if (size != STATUS_LIMIT) {
+            return size < 0 ? (enum status)size : STATUS_OK;
+        }
+        room = http_answer_bound(answer);
+        if (room > NET_ROOM_MAX) {
+            return STATUS_LIMIT;
+        }
+    }
+    return STATUS_LIMIT;
+}
+
+static bool will_keep_alive(const struct session *session, bool close) {
+    const struct http_state *http = session->http;
+    const struct server_request *request = http->request;
+    return !close && !http->is_last && request && request->http.keep_alive;
+}
+
+/* The answer to a request that may still be given one: else why not. */
+static enum status check_open(struct server_request *request) {
+    if (request->is_answered) {
+        return STATUS_EXISTS;
+    }
+    struct session *session = request->connection;
+    if (!session || session->stream.state != NET_OPEN) {
+        request->is_answered = true;
+        if (session) {
+            net_count(&session->server->counters->answers_dropped, 1);
+        }
+        return STATUS_CLOSED;
+    }
+    return STATUS_OK;
+}
+
+static enum status begin_answer(struct server_request *request,
+                                const struct server_response *response, uint64_t size,
+                                bool *keep_alive) {
+    struct session *session = request->connection;
+    *keep_alive = will_keep_alive(session, response->close);
+    struct http_answer answer = {.status = response->status,
+                                 .minor = request->http.minor,
+                                 .keep_alive = *keep_alive,
+                                 .date = request__date(request->set),
+                                 .content_type = response->content_type,
+                                 .content_length = size,
+                                 .headers = response->headers,
+                                 .header_count = response->header_count};
+    return write_head(session, &answer);
+}
+
+enum status server_respond(struct server_request *request, const struct server_response *response) {
+    bool keep_alive;
+    enum status status = check_open(request);
+    if (status == STATUS_OK) {
+        status = begin_answer(request, response, response->body.size, &keep_alive);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct session *session = request->connection;
+    request->is_answered = true;
+    if (request->http.method != HTTP_METHOD_HEAD && response->body.size &&
+        http_status_has_body(response->status)) {
+        (void)net_write(&session->stream, &response->body, 1); /* a failure shows as NET_ERROR */
+    }
+    http__answered(session, keep_alive);
+    return STATUS_OK;
+}
+
+enum status server_respond_file(struct server_request *request,
+                                const struct server_response *response,
+                                const struct server_file *file) {
+    bool keep_alive;
+    enum status status = check_open(request);
+    if (status == STATUS_OK) {
+        status = begin_answer(request, response, file->size, &keep_alive);
+    }
+    if (status != STATUS_OK) {
+        close(file->fd);
+        return status;
+    }
+    struct session *session = request->connection;
+    request->is_answered = true;
+    session->http->is_last = !keep_alive;
+    if (request->http.method == HTTP_METHOD_HEAD || file->size == 0 ||
+        !http_status_has_body(response->status)) {
+        close(file->fd);
+        http__answered(session, keep_alive);
+        return STATUS_OK;
+    }
+    session->http->phase = HTTP_IN_FILE;
+    status = transfer__begin(session, file);
+    if (status != STATUS_OK) {
+        net_stream_close(&session->stream); /* the head is out: only an abort tells the peer */
+    }
+    return status;
+}
+
+void request__refuse(struct session *session, const struct server_route *route, bool keep_alive) {
+    struct server_request *request = session->http->request;
+    struct http_header headers[16];
+    char methods[HTTP_ALLOW_MAX];
+    size_t count = 0;
+    if (route->status == 405) {
+        struct slice list = http_methods_format(route->allowed, methods);
+        headers[count++] = (struct http_header){SLICE("Allow"), list};
+    } else if (route->status == 426) {
+        headers[count++] = (struct http_header){SLICE("Sec-WebSocket-Version"), SLICE("13")};
+    }
+    for (size_t i = 0; i < route->header_count && count < ARRAY_SIZE(headers); i++) {
+        headers[count++] = route->headers[i];
+    }
+    keep_alive = will_keep_alive(session, !keep_alive);
+    struct slice text = route->text.size ? route->text : http_status_text(route->status);
+    struct slice body[] = {text, SLICE("\n")};
+    struct http_answer answer = {
+        .status = route->status,
+        .minor = request ? request->http.minor : 1,
+        .keep_alive = keep_alive,
+        .date = request__date(session->server->set),
+        .content_type = SLICE("text/plain; charset=utf-8"),
+        .content_length = text.size + 1,
+        .upgrade = route->status == 426 ? SLICE("websocket") : SLICE_NONE,
+        .headers = headers,
+        .header_count = count,
+    };
+    if (write_head(session, &answer) == STATUS_OK &&
+        (!request || request->http.method != HTTP_METHOD_HEAD)) {
+        (void)net_write(&session->stream, body, 2); /* a failure shows as NET_ERROR */
+    }
+    if (request) {
+        request->is_answered = true;
+    }
+    http__answered(session, keep_alive);
+}
+
+void request__refuse_error(struct session *session, const struct http_error *error) {
+    struct server_route route = {.status = error->status, .text = slice_of(error->reason)};
+    /* After a syntax error nothing tells where the next request would begin. */
+    request__refuse(session, &route, error->status == 504);
+}

@@ -1,0 +1,486 @@
+/* WebSocket sessions: messages in order, control frames, keep-alive, pressure, and the two ways to
+ * the end: the close handshake, and the loss of the peer. on_close is called from the stream's
+ * handler only, never from inside a call of the API. */
+#include <time.h>
+#include "server/session.h"
+
+#define SHARE_MS 5 /* of a turn, for the runs of one session */
+
+static void parse(struct session *session, struct ws_input *input);
+static bool on_frame(struct session *session, enum ws_event event, const struct ws_message *frame);
+static void on_message(struct session *session, const struct ws_message *message);
+static void on_peer_close(struct session *session, const struct ws_message *frame);
+static void on_violation(struct session *session, const struct ws_message *frame);
+static void go_on(struct session *session);
+static void on_sent(struct session *session);
+static void on_tick(struct session *session);
+static void on_lost(struct session *session);
+static void end(struct session *session, const struct server_close *close);
+static enum status send_close(struct session *session, unsigned code, struct slice reason);
+static void execute_doom(struct session *session);
+
+void session__begin(struct session *session) {
+    struct server_set *set = session->server->set;
+    const struct clock *clock = net_loop_clock(set->loop);
+    session->state = SESSION_OPEN;
+    session->stream.handler = session__on_event;
+    session->since_wall_ms = clock->wall_ms(clock);
+    session->seen_ms = session->progress_ms = now__ms(session);
+    session__begin_timer(session);
+    if (set->events->on_open) {
+        set->events->on_open(set->context, session);
+    }
+}
+
+void session__on_event(struct net_stream *stream, enum net_event event, struct net_bytes data) {
+    struct session *session = CONTAINER_OF(stream, struct session, stream);
+    switch (event) {
+        case NET_DATA:
+            session__input(session, connection__gather(session, data));
+            break;
+        case NET_AGAIN:
+            go_on(session);
+            break;
+        case NET_SENT:
+            on_sent(session);
+            break;
+        case NET_TIMEOUT:
+            on_tick(session);
+            break;
+        case NET_END:
+        case NET_ERROR:
+            on_lost(session);
+            break;
+        case NET_CLOSED:
+            on_lost(session);
+            connection__on_closed(session);
+            break;
+    }
+}
+
+/* ---- input -------------------------------------------------------------------------------------
+ */
+
+void session__input(struct session *session, struct net_bytes data) {
+    struct ws_input input = {.next = data.bytes,
+                             .end = data.bytes + data.size,
+                             .deflater = session->server->set->deflater};
+    session->seen_ms = now__ms(session);
+    parse(session, &input);
+    bool is_over = session->state == SESSION_CLOSED || session->stream.state != NET_OPEN;
+    size_t left = is_over ? 0 : (size_t)(input.end - input.next);
+    if (!left && !session->rest) {
+        return;
+    }
+    (void)connection__keep(session, input.next, left); /* without memory the stream is closed */
+}
+
+/* The coarse clock costs a few ns, which is what a check after each message may cost. */
+static uint64_t coarse_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void hold(struct session *session) {
+    session->is_held = true;
+    net_stream_pause(&session->stream);
+}
+
+static bool is_clogged(struct session *session) {
+    uint64_t max = session__bounds(session)->max_backlog_bytes;
+    if (net_backlog(&session->stream) < max) {
+        return false;
+    }
+    net_flush(&session->stream);
+    return net_backlog(&session->stream) >= max;
+}
+
+static void parse(struct session *session, struct ws_input *input) {
+    struct ws_message frame;
+    uint64_t begin_ms = 0;
+    for (;;) {
+        if (session->is_held || is_clogged(session)) {
+            hold(session);
+            return;
+        }
+        enum ws_event event = ws_next(&session->ws, input, &frame);
+        if (event == WS_MORE || !on_frame(session, event, &frame)) {
+            return;
+        }
+        if (input->next == input->end) {
+            continue; /* the next call says WS_MORE; no share to look after */
+        }
+        uint64_t now_ms = coarse_ms();
+        begin_ms = begin_ms ? begin_ms : now_ms;
+        if (now_ms - begin_ms >= SHARE_MS) {
+            session->is_yielded = true;
+            net_stream_pause(&session->stream);
+            net_stream_again(&session->stream);
+            return;
+        }
+    }
+}
+
+/* False when nothing more is to be parsed. */
+static bool on_frame(struct session *session, enum ws_event event, const struct ws_message *frame) {
+    switch (event) {
+        case WS_MESSAGE:
+            on_message(session, frame);
+            return session->state != SESSION_CLOSED;
+        case WS_PING:
+            if (session->state == SESSION_OPEN) {
+                (void)session__send_frame(session, WS_FIN | WS_OP_PONG, frame->payload);
+            }
+            return true;
+        case WS_PONG:
+            return true;
+        case WS_CLOSE:
+            on_peer_close(session, frame);
+            return false;
+        case WS_ERROR:
+            on_violation(session, frame);
+            return false;
+        case WS_MORE:
+            break;
+    }
+    return false;
+}
+
+/* What comes after our own close frame is no event any more. */
+static void on_message(struct session *session, const struct ws_message *message) {
+    struct server_set *set = session->server->set;
+    if (session->state == SESSION_OPEN) {
+        session->messages_in++;
+        net_count(&session->server->counters->messages_in, 1);
+        if (set->events->on_message) {
+            set->events->on_message(set->context, session, message);
+        }
+    }
+}
+
+static void on_peer_close(struct session *session, const struct ws_message *frame) {
+    struct server_close close = {
+        .code = frame->code, .reason = frame->payload, .by = SERVER_BY_PEER};
+    if (session->state == SESSION_CLOSING) {
+        close = (struct server_close){.code = session->close_code, .by = SERVER_BY_LOCAL};
+    } else {
+        (void)send_close(session, frame->code, SLICE_NONE); /* a lost stream needs no answer */
+    }
+    net_stream_finish(&session->stream, session__bounds(session)->drain_timeout_ms);
+    end(session, &close);
+}
+
+static void on_violation(struct session *session, const struct ws_message *frame) {
+    struct server_set *set = session->server->set;
+    struct server_close close = {
+        .code = frame->code, .reason = frame->payload, .by = SERVER_BY_LOCAL};
+    if (frame->code == WS_TOO_BIG) {
+        bound__passed(session->server, SERVER_MAX_MESSAGE);
+    }
+    if (session->state != SESSION_CLOSING) {
+        (void)send_close(session, frame->code, frame->payload); /* as above */
+    }
+    net_stream_finish(&session->stream, session__bounds(session)->drain_timeout_ms);
+    if (set->events->on_error) {
+        struct server_fault fault = {.server = session->config->options.id,
+                                     .text = frame->payload.bytes,
+                                     .peer = session_peer(session),
+                                     .session = session};
+        set->events->on_error(set->context, &fault);
+    }
+    end(session, &close);
+}
+
+/* NET_AGAIN: after a share that was used up, after pressure, or to end what was doomed. */
+static void go_on(struct session *session) {
+    session->is_yielded = false;
+    if (session->state == SESSION_DOOMED) {
+        execute_doom(session);
+    }
+    if (session->state == SESSION_CLOSED || session->is_held) {
+        return;
+    }
+    if (session->rest) {
+        session__input(session, connection__gather(session, (struct net_bytes){NULL, 0}));
+    }
+    if (!session->is_held && !session->is_yielded) {
+        net_stream_resume(&session->stream);
+    }
+}
+
+/* ---- output and pressure -----------------------------------------------------------------------
+ */
+
+enum status session__send_frame(struct session *session, unsigned first, struct slice payload) {
+    uint8_t header[WS_HEADER_MAX];
+    size_t size = ws_frame_header(header, first, payload.size, NULL);
+    struct slice parts[] = {{(const char *)header, size}, payload};
+    return net_write(&session->stream, parts, 2);
+}
+
+/* Whether `size` bytes more would pass the backlog. An empty queue takes any one message. */
+static bool is_past_backlog(struct session *session, size_t size) {
+    uint64_t max = session__bounds(session)->max_backlog_bytes;
+    size_t backlog = net_backlog(&session->stream);
+    if (backlog == 0 || backlog + size <= max) {
+        return false;
+    }
+    net_flush(&session->stream);
+    backlog = net_backlog(&session->stream);
+    return backlog > 0 && backlog + size > max;
+}
+
+enum status session_send(struct session *session, const struct server_outgoing *out) {
+    if (session->state != SESSION_OPEN) {
+        return STATUS_CLOSED;
+    }
+    if (out->has_payload) {
+        if (out->payload.size > session__bounds(session)->max_backlog_bytes) {
+            return STATUS_LIMIT;
+        }
+        if (is_past_backlog(session, out->payload.size + WS_HEADER_MAX)) {
+            hold(session);
+            return STATUS_AGAIN;
+        }
+        struct slice payload = out->payload;
+        unsigned first = WS_FIN | (out->is_binary ? WS_OP_BINARY : WS_OP_TEXT);
+        if (session->ws.compression.is_on &&
+            ws_compress(&session->ws, session->server->set->deflater, out->payload, &payload) ==
+                STATUS_OK) {
+            first |= WS_RSV1;
+        }
+        enum status status = session__send_frame(session, first, payload);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        session->messages_out++;
+        net_count(&session->server->counters->messages_out, 1);
+    }
+    return out->end ? session_close(session, WS_NORMAL, SLICE_NONE) : STATUS_OK;
+}
+
+bool session__push(struct session *session, struct net_frame *frame) {
+    struct server *server = session->server;
+    if (session->state != SESSION_OPEN) {
+        return false;
+    }
+    if (is_past_backlog(session, frame->size)) {
+        if (session__bounds(session)->slow_consumer == SERVER_SLOW_CLOSE) {
+            bound__passed(server, SERVER_MAX_BACKLOG);
+            session__doom(session, WS_TRY_LATER);
+        } else {
+            net_count(&server->counters->broadcasts_dropped, 1);
+        }
+        return false;
+    }
+    if (net_write_frame(&session->stream, frame) != STATUS_OK) {
+        return false;
+    }
+    session->messages_out++;
+    net_count(&server->counters->messages_out, 1);
+    return true;
+}
+
+static void on_sent(struct session *session) {
+    uint64_t half = session__bounds(session)->max_backlog_bytes / 2;
+    if (!session->is_held || net_backlog(&session->stream) > half) {
+        return;
+    }
+    session->is_held = false;
+    struct session_waiter *waiter;
+    while (!session->is_held && (waiter = session->waiters) != NULL) {
+        session->waiters = waiter->next;
+        waiter->session = NULL;
+        waiter->ready(waiter, STATUS_OK);
+    }
+    if (!session->is_held) {
+        net_stream_again(&session->stream);
+    }
+}
+
+void session_wait(struct session *session, struct session_waiter *waiter) {
+    struct session_waiter **link = &session->waiters;
+    while (*link) {
+        link = &(*link)->next;
+    }
+    waiter->next = NULL;
+    waiter->session = session;
+    *link = waiter;
+}
+
+void session_wait_cancel(struct session_waiter *waiter) {
+    if (!waiter->session) {
+        return;
+    }
+    struct session_waiter **link = &waiter->session->waiters;
+    while (*link != waiter) {
+        link = &(*link)->next;
+    }
+    *link = waiter->next;
+    waiter->session = NULL;
+}
+
+/* ---- keep-alive --------------------------------------------------------------------------------
+ */
+
+static uint64_t period_of(const struct server_options *options) {
+    uint64_t ping = options->ping_interval_ms, drain = options->drain_timeout_ms;
+    return ping && ping < drain ? ping : drain;
+}
+
+void session__begin_timer(struct session *session) {
+    net_stream_timer(&session->stream, period_of(session__bounds(session)));
+}
+
+/* Output that waits for the kernel and did not move for the whole time. */
+static bool is_stuck(struct session *session, uint64_t now) {
+    uint32_t mark = (uint32_t)session->stream.bytes_out;
+    if (!session->stream.is_blocked || mark != session->out_mark) {
+        session->out_mark = mark;
+        session->progress_ms = now;
+        return false;
+    }
+    return now - session->progress_ms >= session__bounds(session)->drain_timeout_ms;
+}
+
+/* Pings a peer that was silent for the interval; false when it did not answer in time. */
+static bool look_for_life(struct session *session, uint64_t now) {
+    const struct server_options *options = session__bounds(session);
+    if (session->pinged_ms) {
+        uint32_t waited = (uint32_t)now - session->pinged_ms;
+        if (now - session->seen_ms < waited) {
+            session->pinged_ms = 0;
+        } else if (waited >= options->pong_timeout_ms) {
+            return false;
+        }
+    }
+    if (!session->pinged_ms && now - session->seen_ms >= options->ping_interval_ms) {
+        session->pinged_ms = (uint32_t)now | 1;
+        (void)session__send_frame(session, WS_FIN | WS_OP_PING, SLICE_NONE); /* lost: told soon */
+    }
+    return true;
+}
+
+/* One timer a session, moved only when it fires: traffic writes nothing but seen_ms. */
+static void on_tick(struct session *session) {
+    const struct server_options *options = session__bounds(session);
+    uint64_t now = now__ms(session), next = period_of(options);
+    if (session->state != SESSION_OPEN) {
+        if (session->state == SESSION_CLOSING) { /* the peer did not answer our close frame */
+            net_stream_close(&session->stream);
+        }
+        return;
+    }
+    if (is_stuck(session, now)) {
+        bound__passed(session->server, SERVER_DRAIN_TIMEOUT);
+        session__doom(session, WS_TRY_LATER);
+        return;
+    }
+    if (options->ping_interval_ms && !session->is_held) {
+        if (!look_for_life(session, now)) {
+            bound__passed(session->server, SERVER_PONG_TIMEOUT);
+            net_stream_close(&session->stream);
+            return;
+        }
+        uint64_t silent = now - session->seen_ms;
+        uint64_t due =
+            session->pinged_ms ? options->pong_timeout_ms : options->ping_interval_ms - silent;
+        next = due < next ? due : next;
+    }
+    net_stream_timer(&session->stream, next);
+}
+
+/* ---- the end -----------------------------------------------------------------------------------
+ */
+
+static enum status send_close(struct session *session, unsigned code, struct slice reason) {
+    uint8_t payload[WS_CONTROL_MAX];
+    int size = ws_close_payload(payload, code, reason);
+    if (size < 0) {
+        return (enum status)size;
+    }
+    struct slice bytes = {(const char *)payload, (size_t)size};
+    return session__send_frame(session, WS_FIN | WS_OP_CLOSE, bytes);
+}
+
+enum status session_close(struct session *session, unsigned code, struct slice reason) {
+    if (session->state != SESSION_OPEN) {
+        return STATUS_CLOSED;
+    }
+    enum status status = send_close(session, code, reason);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    session->state = SESSION_CLOSING;
+    session->close_code = (uint16_t)code;
+    net_stream_timer(&session->stream, session__bounds(session)->handshake_timeout_ms);
+    if (session->is_held) { /* its close frame must be read */
+        session->is_held = false;
+        net_stream_again(&session->stream);
+    }
+    return STATUS_OK;
+}
+
+void session__doom(struct session *session, unsigned code) {
+    if (session->state == SESSION_OPEN) {
+        session->state = SESSION_DOOMED;
+        session->close_code = (uint16_t)code;
+        net_stream_again(&session->stream);
+    }
+}
+
+/* One that does not read would not see our close frame in time: it is not waited for. */
+static void execute_doom(struct session *session) {
+    session->state = SESSION_OPEN;
+    unsigned code = session->close_code;
+    if (session_close(session, code, SLICE_NONE) == STATUS_OK && code == WS_TRY_LATER) {
+        struct server_close close = {.code = WS_TRY_LATER, .by = SERVER_BY_LOCAL};
+        net_stream_finish(&session->stream, session__bounds(session)->drain_timeout_ms);
+        end(session, &close);
+    }
+}
+
+/* The stream ended, or was closed by a timer: without a close frame of the peer. */
+static void on_lost(struct session *session) {
+    struct server_close close = {.code = WS_LOST, .by = SERVER_BY_LOST};
+    if (session->state == SESSION_CLOSED) {
+        return;
+    }
+    if (session->state == SESSION_CLOSING) {
+        close = (struct server_close){.code = session->close_code, .by = SERVER_BY_LOCAL};
+    }
+    net_stream_close(&session->stream);
+    end(session, &close);
+}
+
+void session__gone(struct session *session) {
+    struct server *server = session->server;
+    room__leave_all(session);
+    uint32_t index = session->index;
+    members__remove(&server->members, index);
+    if (index < server->members.count) {
+        server->members.items[index].session->index = index;
+    }
+    table__remove(server->set, session);
+    net_count(&server->counters->sessions_open, (uint64_t)-1);
+    if (server->counters->all_sessions) {
+        atomic_fetch_sub_explicit(server->counters->all_sessions, 1, memory_order_relaxed);
+    }
+}
+
+/* Once a session, with the stream closing already. */
+static void end(struct session *session, const struct server_close *close) {
+    struct server_set *set = session->server->set;
+    session->state = SESSION_CLOSED;
+    session__gone(session);
+    struct session_waiter *waiter;
+    while ((waiter = session->waiters) != NULL) {
+        session->waiters = waiter->next;
+        waiter->session = NULL;
+        waiter->ready(waiter, STATUS_CLOSED);
+    }
+    if (set->events->on_close) {
+        set->events->on_close(set->context, session, close);
+    }
+}

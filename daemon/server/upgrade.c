@@ -1,0 +1,179 @@
+/* From a request to a session: the handshake of RFC 6455 section 4.2.2, and what is kept of the
+ * request that opened it. */
+#include <stdlib.h>
+#include "server/session.h"
+
+static bool refuse(struct session *session, uint16_t status, const char *text);
+static bool is_full(const struct session *session);
+static enum status answer(struct session *session, const struct ws_agreement *agreement);
+static enum status keep_head(struct session *session, struct slice subprotocol);
+static enum status enter(struct session *session);
+
+static struct slice get_header(const void *context, const char *name, size_t index) {
+    const struct http_request *http = context;
+    struct slice wanted = slice_of(name);
+    for (size_t i = 0; i < http->header_count; i++) {
+        if (slice_equal_nocase(http->headers[i].name, wanted) && index-- == 0) {
+            return http->headers[i].value;
+        }
+    }
+    return SLICE_NONE;
+}
+
+bool upgrade__begin(struct session *session) {
+    struct server *server = session->server;
+    const struct server_options *options = session__bounds(session);
+    struct http_request *http = &session->http->request->http;
+    struct ws_headers headers = {.get = get_header, .context = http};
+    struct ws_options wanted = {.subprotocols = options->subprotocols.items,
+                                .subprotocol_count = options->subprotocols.count,
+                                .has_compression = options->compression,
+                                .has_takeover = options->compression_takeover};
+    struct ws_agreement agreement;
+    const char *cause = NULL;
+    enum status status = ws_accept(&headers, &wanted, &agreement, &cause);
+    if (status != STATUS_OK) {
+        return refuse(session, status == STATUS_VERSION ? 426 : 400,
+                      cause ? cause : "this WebSocket version is not spoken here");
+    }
+    if (is_full(session)) {
+        bound__passed(server, SERVER_MAX_SESSIONS);
+        return refuse(session, 503, "too many sessions");
+    }
+    if (agreement.compression.is_on && !server->set->deflater &&
+        !(server->set->deflater = ws_deflater_new())) {
+        return refuse(session, 503, "out of memory");
+    }
+    if (keep_head(session, agreement.subprotocol) != STATUS_OK || enter(session) != STATUS_OK) {
+        free(session->head);
+        session->head = NULL;
+        return refuse(session, 503, "out of memory");
+    }
+    ws_init(&session->ws, WS_SERVER, &agreement.compression, (size_t)options->max_message_bytes);
+    (void)answer(session, &agreement); /* a failure shows as NET_ERROR: lost */
+    struct server_request *request = session->http->request;
+    request->is_answered = true;
+    request->connection = NULL;
+    session->http->request = NULL;
+    server_request_release(request);
+    connection__leave_http(session);
+    session__begin(session);
+    return true;
+}
+
+static bool refuse(struct session *session, uint16_t status, const char *text) {
+    struct server_set *set = session->server->set;
+    struct server_route route = {.status = status, .text = slice_of(text)};
+    net_count(&session->server->counters->connections_failed, 1);
+    if (set->events->on_error) {
+        struct server_fault fault = {.server = session->config->options.id,
+                                     .text = text,
+                                     .peer = session->http->request->peer,
+                                     .request = session->http->request};
+        set->events->on_error(set->context, &fault);
+    }
+    request__refuse(session, &route, false);
+    return false;
+}
+
+static bool is_full(const struct session *session) {
+    const struct server_counters *counters = session->server->counters;
+    uint32_t max = session->server->config->options.max_sessions;
+    uint64_t open = counters->all_sessions
+                        ? atomic_load_explicit(counters->all_sessions, memory_order_relaxed)
+                        : session->server->members.count;
+    return max && open >= max;
+}
+
+static enum status answer(struct session *session, const struct ws_agreement *agreement) {
+    struct http_header headers[3];
+    size_t count = 0;
+    headers[count++] =
+        (struct http_header){SLICE("Sec-WebSocket-Accept"), {agreement->accept, WS_ACCEPT_SIZE}};
+    if (agreement->subprotocol.bytes) {
+        headers[count++] =
+            (struct http_header){SLICE("Sec-WebSocket-Protocol"), agreement->subprotocol};
+    }
+    if (agreement->extension_size) {
+        headers[count++] = (struct http_header){SLICE("Sec-WebSocket-Extensions"),
+                                                {agreement->extension, agreement->extension_size}};
+    }
+    struct http_answer answer = {.status = 101,
+                                 .minor = 1,
+                                 .keep_alive = true,
+                                 .upgrade = SLICE("websocket"),
+                                 .headers = headers,
+                                 .header_count = count};
+    size_t room = http_answer_bound(&answer);
+    char *out = net_write_begin(&session->stream, room);
+    if (!out) {
+        return STATUS_CLOSED;
+    }
+    ssize_t size = http_answer_write(&answer, out, room);
+    net_write_end(&session->stream, size < 0 ? 0 : (size_t)size);
+    return size < 0 ? (enum status)size : STATUS_OK;
+}
+
+static char *append(char *at, struct slice text) {
+    if (text.size) {
+        memcpy(at, text.bytes, text.size);
+    }
+    return at + text.size;
+}
+
+static enum status keep_head(struct session *session, struct slice subprotocol) {
+    const struct server_request *request = session->http->request;
+    const struct http_request *http = &request->http;
+    if (request->user.size > UINT16_MAX || subprotocol.size > UINT16_MAX) {
+        return STATUS_LIMIT;
+    }
+    /* A target without a path has the path "/", which lies outside the head. */
+    bool is_inside = http->path.bytes >= http->head.bytes &&
+                     http->path.bytes < http->head.bytes + http->head.size;
+    size_t fixed = request->user.size + subprotocol.size + request->peer.size;
+    size_t path = is_inside ? 0 : http->path.size;
+    struct session_head *head = malloc(sizeof(*head) + http->head.size + fixed + path);
+    if (!head) {
+        return STATUS_NO_MEMORY;
+    }
+    head->head_size = (uint32_t)http->head.size;
+    head->path_at = is_inside ? (uint32_t)(http->path.bytes - http->head.bytes)
+                              : (uint32_t)(http->head.size + fixed);
+    head->path_size = (uint32_t)http->path.size;
+    head->query_at = http->query.size ? (uint32_t)(http->query.bytes - http->head.bytes) : 0;
+    head->query_size = (uint32_t)http->query.size;
+    head->user_size = (uint16_t)request->user.size;
+    head->subprotocol_size = (uint16_t)subprotocol.size;
+    head->peer_size = (uint16_t)request->peer.size;
+    char *at = append(head->bytes, http->head);
+    at = append(at, request->user);
+    at = append(at, subprotocol);
+    at = append(at, request->peer);
+    if (!is_inside) {
+        (void)append(at, http->path); /* the end of the block */
+    }
+    session->head = head;
+    return STATUS_OK;
+}
+
+/* Into the table and the server's array. */
+static enum status enter(struct session *session) {
+    struct server *server = session->server;
+    struct server_set *set = server->set;
+    table__make_id(set, session->id);
+    session->path_hash = path__hash(set, session_path(session));
+    struct member member = {.session = session, .path_hash = session->path_hash};
+    if (members__add(&server->members, member) != STATUS_OK) {
+        return STATUS_NO_MEMORY;
+    }
+    session->index = server->members.count - 1;
+    if (table__add(set, session) != STATUS_OK) {
+        members__remove(&server->members, session->index);
+        return STATUS_NO_MEMORY;
+    }
+    net_count(&server->counters->sessions_open, 1);
+    if (server->counters->all_sessions) {
+        atomic_fetch_add_explicit(server->counters->all_sessions, 1, memory_order_relaxed);
+    }
+    return STATUS_OK;
+}
