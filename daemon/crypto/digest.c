@@ -3,7 +3,6 @@
  * supported versions of Debian have, these functions report errors for wrong arguments alone. */
 #include <assert.h>
 
-#include <mbedtls/platform_util.h>
 #include <mbedtls/sha1.h>
 #include <mbedtls/sha256.h>
 #include <mbedtls/sha512.h>

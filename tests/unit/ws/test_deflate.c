@@ -165,6 +165,19 @@ static void inflating_stops_exactly_at_the_bound(void **state) {
     }
 }
 
+static void a_last_block_that_ends_the_message_is_bounded_too(void **state) {
+    struct buffer wire;
+    struct feeding fits = {"5 of 5", WS_SERVER, &alone, 5, "T'Hello'"};
+    struct feeding large = {"5 of 4", WS_SERVER, &alone, 4, "E1009"};
+    (void)state;
+    buffer_init(&wire, 0);
+    put_frame(&wire, WS_SERVER,
+              &(struct frame_spec){COMPRESSED, S("\xf3\x48\xcd\xc9\xc9\x07\x00"), 0});
+    feed_all_ways(&fits, buffer_slice(&wire));
+    feed_all_ways(&large, buffer_slice(&wire));
+    buffer_deinit(&wire);
+}
+
 static void empty_blocks_without_end_are_too_big_on_the_wire(void **state) {
     (void)state;
     struct feeding how = {"flood", WS_SERVER, &alone, 4096, "E1009"};
@@ -433,6 +446,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_examples_of_the_rfc_and_their_faults_are_told_apart),
         cmocka_unit_test(inflating_stops_exactly_at_the_bound),
+        cmocka_unit_test(a_last_block_that_ends_the_message_is_bounded_too),
         cmocka_unit_test(empty_blocks_without_end_are_too_big_on_the_wire),
         cmocka_unit_test(many_last_blocks_are_read_in_one_pass),
         cmocka_unit_test(both_roles_understand_each_other_with_every_window_and_takeover),

@@ -6,6 +6,7 @@
 #include "ws/ws.h"
 
 #define KEY    "dGhlIHNhbXBsZSBub25jZQ==" /* RFC 6455 section 1.3 */
+#define KEY4   "dGhlIHNhbXBsZSBub25jZGhlIHNhbXBsZSBub25j"
 #define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 struct line {
@@ -70,6 +71,8 @@ static void version_and_key_are_checked(void **state) {
          STATUS_SYNTAX},
         {{{{"Sec-WebSocket-Version", "13"}, {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZSE="}}},
          STATUS_SYNTAX}, /* 17 bytes */
+        {{{{"Sec-WebSocket-Version", "13"}, {"Sec-WebSocket-Key", KEY4 KEY4 KEY4 KEY}}},
+         STATUS_SYNTAX},
         {{{{"Sec-WebSocket-Version", "13"}, {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZ*=="}}},
          STATUS_SYNTAX},
         {{{{"Sec-WebSocket-Version", "13"},

@@ -128,6 +128,21 @@ static void an_announced_size_alone_costs_no_memory(void **state) {
     peer_deinit(&peer);
 }
 
+static void a_message_never_owns_more_than_its_bound(void **state) {
+    struct peer peer;
+    struct buffer wire;
+    (void)state;
+    buffer_init(&wire, 0);
+    peer_init(&peer, WS_SERVER, NULL, 100000);
+    put_text(&wire, WS_OP_BINARY, S("a"), 90000);
+    size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    feed(&peer, buffer_slice(&wire));
+    size_t after = mallinfo2().uordblks + mallinfo2().hblkhd;
+    assert_true(after - before < 110000);
+    buffer_deinit(&wire);
+    peer_deinit(&peer);
+}
+
 static void the_bound_counts_every_way_a_message_can_come(void **state) {
     (void)state;
     for (size_t max = 0; max < 300; max += 7) {
@@ -333,6 +348,7 @@ int main(void) {
         cmocka_unit_test(memory_is_gone_when_the_split_message_is_done),
         cmocka_unit_test(an_idle_connection_is_small),
         cmocka_unit_test(an_announced_size_alone_costs_no_memory),
+        cmocka_unit_test(a_message_never_owns_more_than_its_bound),
         cmocka_unit_test(the_bound_counts_every_way_a_message_can_come),
         cmocka_unit_test(a_message_above_the_bound_fails_with_its_header),
         cmocka_unit_test(without_memory_the_connection_fails_with_1011),
