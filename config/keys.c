@@ -9,8 +9,10 @@ static int by_order(const void *left, const void *right);
 static void settle_twins(struct key_entry *first, size_t count, bool keep_twins,
                          struct config_diag *diag);
 
-enum status keys_settle(struct key_entry *entries, size_t count, bool keep_twins,
-                        struct arena *arena, struct config_diag *diag, struct config_node *map) {
+enum status keys_settle(const struct key_list *list, struct arena *arena, struct config_diag *diag,
+                        struct config_node *map) {
+    struct key_entry *entries = list->entries;
+    size_t count = list->count;
     for (size_t i = 0; i < count; i++)
         entries[i].order = (uint32_t)i;
     if (count > 0)
@@ -20,7 +22,7 @@ enum status keys_settle(struct key_entry *entries, size_t count, bool keep_twins
         size_t twins = 1;
         while (i + twins < count && slice_equal(entries[i].key->text, entries[i + twins].key->text))
             twins++;
-        settle_twins(&entries[i], twins, keep_twins, diag);
+        settle_twins(&entries[i], twins, list->keep_twins, diag);
         for (size_t k = i; k < i + twins; k++)
             dropped += entries[k].is_dropped;
         i += twins;

@@ -238,7 +238,8 @@ static enum status load_file(struct loader *loader, const char *path, struct con
     status = remember(loader, path, identity, &is_new);
     if (status || !is_new)
         return status;
-    status = config__parse(text, path, true, loader->arena, loader->diag, out);
+    struct parse_input input = {text, path, true};
+    status = config__parse(&input, loader->arena, loader->diag, out);
     return status == STATUS_NO_MEMORY ? status : STATUS_OK;
 }
 

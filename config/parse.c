@@ -59,18 +59,17 @@ const struct config_node *config_parse(struct slice yaml, const char *name, stru
     const char *own_name = arena_text(arena, slice_of(name));
     enum status status = own_name ? arena_copy(arena, yaml, &text) : STATUS_NO_MEMORY;
     if (!status)
-        status = config__parse(text, own_name, false, arena, diag, &node);
+        status = config__parse(&(struct parse_input){text, own_name, false}, arena, diag, &node);
     if (status == STATUS_NO_MEMORY)
         config_error(diag, nowhere, "out of memory");
     return status || diag->errors > errors ? NULL : node;
 }
 
-enum status config__parse(struct slice yaml, const char *name, bool has_sections,
-                          struct arena *arena, struct config_diag *diag,
-                          const struct config_node **out) {
-    config__diag_file(diag, name);
-    struct builder builder = {.arena = arena, .diag = diag, .has_sections = has_sections};
-    enum status status = source_init(&builder.source, yaml, name, diag);
+enum status config__parse(const struct parse_input *input, struct arena *arena,
+                          struct config_diag *diag, const struct config_node **out) {
+    config__diag_file(diag, input->name);
+    struct builder builder = {.arena = arena, .diag = diag, .has_sections = input->has_sections};
+    enum status status = source_init(&builder.source, input->yaml, input->name, diag);
     if (status)
         goto out_source;
     status = STATUS_NO_MEMORY;
@@ -401,8 +400,8 @@ static enum status build_map(struct builder *builder, const yaml_event_t *event,
             return status;
     }
     *out = (struct built){growing.node, growing.nodes, growing.height};
-    return keys_settle(growing.entries, growing.count, keep_twins, builder->arena, builder->diag,
-                       growing.node);
+    struct key_list list = {growing.entries, growing.count, keep_twins};
+    return keys_settle(&list, builder->arena, builder->diag, growing.node);
 }
 
 static enum status add_pair(struct builder *builder, struct growing *growing,

@@ -6,13 +6,16 @@
 
 #include <yaml.h>
 
-/* As config_parse(), but the tree is returned after errors that leave one (tags, twins, aliases),
- * and `yaml` and `name` are borrowed for as long as the tree lives. `has_sections`: twins among the
- * IDs of the four sections are left for config_load(), which names their kind. STATUS_FAILED: no
- * tree, errors told; STATUS_NO_MEMORY. */
-enum status config__parse(struct slice yaml, const char *name, bool has_sections,
-                          struct arena *arena, struct config_diag *diag,
-                          const struct config_node **out);
+struct parse_input { /* borrowed for as long as the tree lives */
+    struct slice yaml;
+    const char *name;
+    bool has_sections; /* twins among the IDs of the four sections are left for config_load(),
+                          which names their kind */
+};
+/* As config_parse(), but the tree is returned after errors that leave one (tags, twins, aliases).
+ * STATUS_FAILED: no tree, errors told; STATUS_NO_MEMORY. */
+enum status config__parse(const struct parse_input *input, struct arena *arena,
+                          struct config_diag *diag, const struct config_node **out);
 
 /* Where one key of a mapping came from, before twins and `<<` are settled. */
 struct key_entry {
@@ -21,11 +24,15 @@ struct key_entry {
     uint32_t order;
     bool is_dropped;
 };
-/* Settles `entries` into `map`: what stands in the mapping wins over what is merged, and the
- * earlier source over the later. Twins of rank 0 are errors unless `keep_twins`. The array is the
- * caller's and is reordered. STATUS_NO_MEMORY. */
-enum status keys_settle(struct key_entry *entries, size_t count, bool keep_twins,
-                        struct arena *arena, struct config_diag *diag, struct config_node *map);
+struct key_list {
+    struct key_entry *entries; /* the caller's; they are reordered */
+    size_t count;
+    bool keep_twins; /* of rank 0; else they are errors */
+};
+/* Settles `list` into `map`: what stands in the mapping wins over what is merged, and the earlier
+ * source over the later. STATUS_NO_MEMORY. */
+enum status keys_settle(const struct key_list *list, struct arena *arena, struct config_diag *diag,
+                        struct config_node *map);
 
 /* Reports what libyaml's parser stumbled over, with a hint for the usual cause. */
 void yaml_error_report(const yaml_parser_t *parser, struct source *source,

@@ -24,6 +24,8 @@ struct config_mark config_place(const struct config_node *scalar, size_t offset)
         return scalar->mark;
     if (offset > text.size)
         offset = text.size;
+    while (offset > 0 && offset < text.size && is_continuation(text.bytes[offset]))
+        offset--;
     size_t whites = 0, others = 0;
     for (size_t i = 0; i < offset; i++) {
         if (is_white(text.bytes[i])) {

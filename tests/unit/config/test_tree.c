@@ -17,62 +17,63 @@ static struct config_scalar scalar_of(const char *yaml) {
     return scalar;
 }
 
+static const struct typed {
+    const char *yaml;
+    enum config_scalar_type type;
+} cases[] = {
+    {"~", CONFIG_NIL},
+    {"null", CONFIG_NIL},
+    {"Null", CONFIG_NIL},
+    {"NULL", CONFIG_NIL},
+    {"", CONFIG_NIL},
+    {"nULL", CONFIG_STRING},
+    {"'~'", CONFIG_STRING},
+    {"true", CONFIG_BOOLEAN},
+    {"False", CONFIG_BOOLEAN},
+    {"TRUE", CONFIG_BOOLEAN},
+    {"tRUE", CONFIG_STRING},
+    {"yes", CONFIG_STRING},
+    {"no", CONFIG_STRING},
+    {"on", CONFIG_STRING},
+    {"\"true\"", CONFIG_STRING},
+    {"0", CONFIG_INTEGER},
+    {"-0", CONFIG_INTEGER},
+    {"+7", CONFIG_INTEGER},
+    {"007", CONFIG_INTEGER},
+    {"0x1f", CONFIG_INTEGER},
+    {"0o17", CONFIG_INTEGER},
+    {"0b1", CONFIG_STRING},
+    {"0x", CONFIG_STRING},
+    {"-0x1", CONFIG_STRING},
+    {"0o8", CONFIG_STRING},
+    {"1_000", CONFIG_STRING},
+    {"12:30", CONFIG_STRING},
+    {"+", CONFIG_STRING},
+    {"-.", CONFIG_STRING},
+    {"1.", CONFIG_FLOAT},
+    {".5", CONFIG_FLOAT},
+    {"1.10", CONFIG_FLOAT},
+    {"1e3", CONFIG_FLOAT},
+    {"-1.5E-3", CONFIG_FLOAT},
+    {"1e", CONFIG_STRING},
+    {"1e+", CONFIG_STRING},
+    {".", CONFIG_STRING},
+    {"+.", CONFIG_STRING},
+    {"1.2.3", CONFIG_STRING},
+    {".inf", CONFIG_FLOAT},
+    {"-.INF", CONFIG_FLOAT},
+    {"+.Inf", CONFIG_FLOAT},
+    {".nan", CONFIG_FLOAT},
+    {"-.nan", CONFIG_STRING},
+    {"inf", CONFIG_STRING},
+    {"nan", CONFIG_STRING},
+    {"2026-01-31", CONFIG_STRING},
+    {"|\n  1", CONFIG_STRING},
+    {"${x}", CONFIG_STRING},
+};
+
 static void plain_scalars_are_typed_by_yaml_core(void **state) {
     (void)state;
-    static const struct {
-        const char *yaml;
-        enum config_scalar_type type;
-    } cases[] = {
-        {"~", CONFIG_NIL},
-        {"null", CONFIG_NIL},
-        {"Null", CONFIG_NIL},
-        {"NULL", CONFIG_NIL},
-        {"", CONFIG_NIL},
-        {"nULL", CONFIG_STRING},
-        {"'~'", CONFIG_STRING},
-        {"true", CONFIG_BOOLEAN},
-        {"False", CONFIG_BOOLEAN},
-        {"TRUE", CONFIG_BOOLEAN},
-        {"tRUE", CONFIG_STRING},
-        {"yes", CONFIG_STRING},
-        {"no", CONFIG_STRING},
-        {"on", CONFIG_STRING},
-        {"\"true\"", CONFIG_STRING},
-        {"0", CONFIG_INTEGER},
-        {"-0", CONFIG_INTEGER},
-        {"+7", CONFIG_INTEGER},
-        {"007", CONFIG_INTEGER},
-        {"0x1f", CONFIG_INTEGER},
-        {"0o17", CONFIG_INTEGER},
-        {"0b1", CONFIG_STRING},
-        {"0x", CONFIG_STRING},
-        {"-0x1", CONFIG_STRING},
-        {"0o8", CONFIG_STRING},
-        {"1_000", CONFIG_STRING},
-        {"12:30", CONFIG_STRING},
-        {"+", CONFIG_STRING},
-        {"-.", CONFIG_STRING},
-        {"1.", CONFIG_FLOAT},
-        {".5", CONFIG_FLOAT},
-        {"1.10", CONFIG_FLOAT},
-        {"1e3", CONFIG_FLOAT},
-        {"-1.5E-3", CONFIG_FLOAT},
-        {"1e", CONFIG_STRING},
-        {"1e+", CONFIG_STRING},
-        {".", CONFIG_STRING},
-        {"+.", CONFIG_STRING},
-        {"1.2.3", CONFIG_STRING},
-        {".inf", CONFIG_FLOAT},
-        {"-.INF", CONFIG_FLOAT},
-        {"+.Inf", CONFIG_FLOAT},
-        {".nan", CONFIG_FLOAT},
-        {"-.nan", CONFIG_STRING},
-        {"inf", CONFIG_STRING},
-        {"nan", CONFIG_STRING},
-        {"2026-01-31", CONFIG_STRING},
-        {"|\n  1", CONFIG_STRING},
-        {"${x}", CONFIG_STRING},
-    };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct parsed in;
         struct buffer yaml;
@@ -153,8 +154,11 @@ static void a_place_past_the_text_is_its_end(void **state) {
 static void every_offset_of_a_text_has_a_place_inside_its_source(void **state) {
     (void)state;
     const char *const texts[] = {"a: \"\\\n \\x41 b\\U0001F600\\ \\\\\"\n",
-                                 "a: >\n\n  x\n   y\n\n\n", "a: |+\n\n  x\n\n", "a: 'b\n\n  c'''\n",
-                                 "a: b\n   c\n"};
+                                 "a: >\n\n  x\n   y\n\n\n",
+                                 "a: |+\n\n  x\n\n",
+                                 "a: 'b\n\n  c'''\n",
+                                 "a: b\n   c\n",
+                                 "a: -\xc3\xa9\n  \xc3\xa9b\n"};
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
         struct parsed in;
         parse(&in, texts[i]);
