@@ -109,8 +109,10 @@ struct expr_variable {
     uint8_t type; /* enum value_type where it is always the same, VALUE_NIL where not known */
     const char *doc;
     /* Binds the value; `source` is that family's source of the run, never NULL (without a source
-     * the variable is the empty text, or false, 0). Bytes may be borrowed from the event.
-     * STATUS_NO_MEMORY, STATUS_NOT_FOUND (an error that names the argument, for Secret). */
+     * the variable is the empty text, or false, 0, an empty list or map, by `type`). Bytes may be
+     * borrowed from the event. What is absent is the empty text; VALUE_NIL of an EXPR_PATH is JSON's
+     * null. It may not evaluate. STATUS_NO_MEMORY, STATUS_NOT_FOUND (an error that names the
+     * argument, for Secret). */
     enum status (*get)(void *source, struct slice argument, struct arena *arena, struct value *out);
 };
 #define EXPR_VARIABLE_END                                                                          \
@@ -182,7 +184,10 @@ struct expr_scope { /* what one evaluation sees */
     struct expr_lua *lua;
     struct arena *arena; /* results that are not borrowed */
 };
-/* How values are escaped where a template has text around them (html:). */
+/* How values are escaped (html:). With EXPR_HTML the result is text, also of one single hole, and
+ * & < > " ' of each hole become entities. A hole that is one call of json.encode() has < > & U+2028
+ * U+2029 as \uXXXX; inside a <script> element that is all, anywhere else its quotes become entities
+ * too, so that it may stand in quoted attributes. */
 enum expr_escape { EXPR_PLAIN, EXPR_HTML };
 /* STATUS_OK, else `why` (EXPR_WHY_MAX) says what and where: STATUS_FAILED (the expression's own
  * error), STATUS_TIMEOUT, STATUS_LIMIT, STATUS_NO_MEMORY, STATUS_TYPE. Direct look-ups neither

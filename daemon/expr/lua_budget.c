@@ -11,7 +11,6 @@
 #define LARGE_BYTES   (64u * 1024u) /* a block above it makes the looks more frequent */
 #define READ_CLOCK_NS 50000u
 #define GARBAGE_BYTES (256u * 1024u) /* left over by an evaluation: collected at its end */
-#define REFUSALS_MAX  4u             /* each one has Lua collect all garbage, and then ask again */
 #define AHEAD_TIMES   5u
 #define BYTES_PER_NS  4u /* of fresh memory: the kernel has to clear it */
 
@@ -21,6 +20,14 @@ static uint64_t cpu_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static bool is_time_over(struct budget *budget) {
+    uint64_t now = cpu_ns();
+    if (!budget->start_ns)
+        budget->start_ns = now;
+    budget->pending_ns = 0;
+    return now - budget->start_ns > budget->time_ns;
 }
 
 static void set_hook(struct budget *budget) {
@@ -40,7 +47,6 @@ void budget__begin(struct budget *budget, uint64_t time_ns, size_t memory_bytes)
     budget->pending_ns = 0;
     budget->memory_bytes = memory_bytes;
     budget->base_bytes = budget->peak_bytes = budget->used_bytes;
-    budget->refusals = 0;
     budget->is_time_passed = budget->is_memory_passed = false;
 }
 
@@ -53,13 +59,17 @@ void budget__end(struct budget *budget) {
 /* ---- memory
  * ------------------------------------------------------------------------------------*/
 
+/* A refusal makes Lua collect all its garbage and ask again, so refusing does not end an evaluation
+ * that holds little; but when its time is over, the next one is final. */
 static bool is_refused(struct budget *budget, size_t more) {
     if (budget->memory_bytes == 0)
         return false;
     size_t used = budget->used_bytes + more;
-    if (used <= budget->base_bytes || used - budget->base_bytes <= budget->memory_bytes)
-        return budget->refusals >= REFUSALS_MAX;
-    budget->refusals++;
+    bool is_within =
+        used <= budget->base_bytes || used - budget->base_bytes <= budget->memory_bytes;
+    if (is_within)
+        return budget->is_time_passed;
+    budget->is_time_passed = budget->is_time_passed || is_time_over(budget);
     budget->is_memory_passed = true;
     return true;
 }
@@ -105,11 +115,7 @@ void budget__no_room(lua_State *L) {
  * --------------------------------------------------------------------------------------*/
 
 static void check_time(lua_State *L, struct budget *budget) {
-    uint64_t now = cpu_ns();
-    if (!budget->start_ns)
-        budget->start_ns = now;
-    budget->pending_ns = 0;
-    if (now - budget->start_ns <= budget->time_ns)
+    if (!is_time_over(budget))
         return;
     budget->is_time_passed = true;
     luaL_error(L, "too slow");

@@ -18,7 +18,6 @@ struct budget {
     size_t memory_bytes;        /* 0: no evaluation, no bound */
     size_t used_bytes, base_bytes, peak_bytes;
     size_t largest_bytes; /* block asked for in this evaluation */
-    uint32_t refusals;    /* of the allocator, each of which made Lua collect its garbage */
     bool is_time_passed, is_memory_passed;
 };
 void *budget__alloc(void *budget, void *block, size_t old_size, size_t size); /* a lua_Alloc */

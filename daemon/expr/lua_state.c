@@ -207,18 +207,6 @@ int lua__fail(lua_State *L, enum status status, const char *text) {
     return luaL_error(L, "%s", text);
 }
 
-static const char *hint_for(const char *message) {
-    if (strstr(message, "attempt to compare") && strstr(message, "string") &&
-        strstr(message, "number"))
-        return "; number(...) makes a number of text";
-    if (strstr(message, "attempt to perform arithmetic on a string") ||
-        strstr(message, "attempt to perform arithmetic on a nil"))
-        return "; number(x, default) makes a number of text";
-    if (strstr(message, "attempt to index a nil"))
-        return "; what may be absent is read with get(global, \"topics.x\", default)";
-    return "";
-}
-
 /* Turns what Lua raised into the status and the sentence of expr_eval(). */
 static enum status explain(struct expr_lua *lua, const struct chunk *chunk, int code, char *why) {
     lua_State *L = lua->budget.L;
@@ -242,8 +230,9 @@ static enum status explain(struct expr_lua *lua, const struct chunk *chunk, int 
                  shown, source, more, SLICE_ARG(text));
         return STATUS_LIMIT;
     }
-    snprintf(why, EXPR_WHY_MAX, "${%.*s%s}: %s%s", shown, source, more,
-             is_memory ? "out of memory" : message, hint_for(message));
+    snprintf(why, EXPR_WHY_MAX, "${%.*s%s}: %s", shown, source, more,
+             is_memory ? "out of memory" : message);
+    hint__append(chunk->source, message, why);
     if (is_memory)
         return STATUS_NO_MEMORY;
     return lua->failure != STATUS_OK ? lua->failure : STATUS_FAILED;

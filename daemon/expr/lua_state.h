@@ -44,6 +44,9 @@ static inline struct expr_lua *lua__of(lua_State *L) {
 enum status lua__eval(const struct chunk *chunk, const struct expr_scope *scope, struct value *out,
                       char *why);
 
+/* Appends to `why` (EXPR_WHY_MAX) what helps against Lua's `message`, if anything does. */
+void hint__append(struct slice source, const char *message, char *why);
+
 /* ---- values, all of which raise Lua errors
  * -----------------------------------------------------*/
 

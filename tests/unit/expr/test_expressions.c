@@ -165,9 +165,16 @@ static void text_and_numbers_are_told_of_number(void **state) {
 
 static void indexing_something_absent_names_get(void **state) {
     struct fixture *f = *state;
-    assert_run_error(f, "${global.none.x .. \"\"}", STATUS_FAILED,
+    f->globals = value_nil();
+    assert_run_error(f, "${global.topics.x .. \"\"}", STATUS_FAILED,
                      "get(global, \"topics.x\", default)");
-    assert_run_error(f, "${absent.x == 1}", STATUS_FAILED, "get(global");
+    assert_run_error(f, "${1 + global.a.b.c}", STATUS_FAILED, "get(global, \"a.b.c\", default)");
+    assert_run_error(f, "${absent.x == 1}", STATUS_FAILED, "get(absent, \"x\", default)");
+    assert_run_error(f, "${deploy.stdout.x.y == 1}", STATUS_FAILED, "get(deploy, \"stdout.x.y\"");
+    assert_run_error(f, "${deploy[\"no\"].x == 1}", STATUS_FAILED, "get(global, \"topics.x\"");
+    assert_run_error(f, "${(\"x\"):find(\"x\")}", STATUS_FAILED, "regex.match(...)");
+    assert_run_error(f, "${HttpMethod + 1}", STATUS_FAILED, "number(x, default)");
+    f->globals = fixture_value(f, "{\"topics\":{\"x\":\"news\"}}");
     assert_text(f, "${get(global, \"none.x\", \"d\")}", "d");
     assert_text(f, "${get(global, \"topics.x\", \"d\")}", "news");
     assert_text(f, "${get(absent, \"x\", 5) + get(deploy, \"items.0\")}", "15");

@@ -28,6 +28,8 @@ static void number_takes_decimal_and_finite_numbers_only(void **state) {
         assert_run_error(f, text, STATUS_FAILED, "number(x");
     }
     assert_text(f, "[${number(\"x\", nil)}]", "[]");
+    assert_run_error(f, "${number(HttpHeader(\"accept-encoding\"))}", STATUS_FAILED, "number");
+    assert_null(strstr(f->why, "gzip")); /* it could be a secret */
 }
 
 static void get_walks_maps_lists_and_defaults(void **state) {
