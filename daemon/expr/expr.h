@@ -110,8 +110,8 @@ struct expr_variable {
     const char *doc;
     /* Binds the value; `source` is that family's source of the run, never NULL (without a source
      * the variable is the empty text, or false, 0, an empty list or map, by `type`). Bytes may be
-     * borrowed from the event. What is absent is the empty text; VALUE_NIL of an EXPR_PATH is JSON's
-     * null. It may not evaluate. STATUS_NO_MEMORY, STATUS_NOT_FOUND (an error that names the
+     * borrowed from the event. What is absent is the empty text; VALUE_NIL of an EXPR_PATH is
+     * JSON's null. It may not evaluate. STATUS_NO_MEMORY, STATUS_NOT_FOUND (an error that names the
      * argument, for Secret). */
     enum status (*get)(void *source, struct slice argument, struct arena *arena, struct value *out);
 };
