@@ -33,7 +33,8 @@ static enum status parse_port(struct slice text, uint16_t *port) {
     return STATUS_OK;
 }
 
-enum status http_host_parse(struct slice text, struct http_host *out) {
+/* All but is_ip of an IPv4 address, whose grammar is part of a name's. */
+static enum status split(struct slice text, struct http_host *out) {
     struct http_host host = {.port = 0};
     struct slice rest;
     if (text.size > 0 && text.bytes[0] == '[') {
@@ -51,8 +52,6 @@ enum status http_host_parse(struct slice text, struct http_host *out) {
         rest = (struct slice){text.bytes + host.name.size, text.size - host.name.size};
         if (!is_name(host.name))
             return STATUS_SYNTAX;
-        char last = host.name.bytes[host.name.size - 1];
-        host.is_ip = last >= '0' && last <= '9' && is_address(AF_INET, host.name);
     }
     if (rest.size > 0) {
         struct slice port = {rest.bytes + 1, rest.size - 1};
@@ -61,4 +60,16 @@ enum status http_host_parse(struct slice text, struct http_host *out) {
     }
     *out = host;
     return STATUS_OK;
+}
+
+bool http__is_host(struct slice text) {
+    struct http_host host;
+    return split(text, &host) == STATUS_OK;
+}
+
+enum status http_host_parse(struct slice text, struct http_host *out) {
+    enum status status = split(text, out);
+    if (status == STATUS_OK && !out->is_ip)
+        out->is_ip = is_address(AF_INET, out->name);
+    return status;
 }

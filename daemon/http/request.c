@@ -164,7 +164,6 @@ static const char *parse_line(const char *at, const char *end, struct http_reque
 static enum status settle_host(struct http_request *request, const struct http__framing *framing,
                                struct http_error *error) {
     struct slice authority = request->host;
-    struct http_host host;
     if (!framing->has_host && request->minor == 1)
         return http__fail(error, 400, "there is no Host header");
     if (framing->has_host)
@@ -173,7 +172,7 @@ static enum status settle_host(struct http_request *request, const struct http__
         return STATUS_OK;
     if (framing->has_host && !slice_equal_nocase(authority, framing->host))
         return http__fail(error, 400, "the target names another host than the Host header");
-    if (http_host_parse(authority, &host))
+    if (!http__is_host(authority))
         return http__fail(error, 400, "the target names no host");
     return STATUS_OK;
 }

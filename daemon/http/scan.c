@@ -4,15 +4,20 @@
  * no space before the colon, no bare CR or LF, no control characters; and to one meaning of what
  * frames the message (section 6): one Content-Length of digits alone, or one Transfer-Encoding that
  * is `chunked` alone, never both. */
+#include <endian.h>
 #include "http/scan.h"
 
-/* clang-format off: sixteen to a line, as in a chart of ASCII; bytes from 0x80 on are in no class. */
+/* Sixteen to a line, as in a chart of ASCII; bytes from 0x80 on are in no class. */
+/* clang-format off */
 const uint8_t http__classes[256] = {
-    0,  0,  0,  0,  0,  0,  0, 0, 0, 0, 0, 0, 0, 0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,
-    0,  0,  0,  0,  0,  0,  0, 3, 2, 1, 3, 7, 3, 3,  2,  2,  3,  3,  2,  3,  7,  2,  11, 11, 11, 11,
-    11, 11, 11, 11, 11, 11, 2, 2, 2, 2, 2, 0, 2, 11, 11, 11, 11, 11, 11, 3,  3,  3,  3,  3,  3,  3,
-    3,  3,  3,  3,  3,  3,  3, 3, 3, 3, 3, 3, 3, 2,  2,  2,  3,  3,  3,  11, 11, 11, 11, 11, 11, 3,
-    3,  3,  3,  3,  3,  3,  3, 3, 3, 3, 3, 3, 3, 3,  3,  3,  3,  3,  3,  2,  3,  2,  3,  0,
+     0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,
+     0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,
+     0,  3,  2,  1,  3,  7,  3,  3,  2,  2,  3,  3,  2,  3,  7,  2,
+    11, 11, 11, 11, 11, 11, 11, 11, 11, 11,  2,  2,  2,  2,  2,  0,
+     2, 11, 11, 11, 11, 11, 11,  3,  3,  3,  3,  3,  3,  3,  3,  3,
+     3,  3,  3,  3,  3,  3,  3,  3,  3,  3,  3,  2,  2,  2,  3,  3,
+     3, 11, 11, 11, 11, 11, 11,  3,  3,  3,  3,  3,  3,  3,  3,  3,
+     3,  3,  3,  3,  3,  3,  3,  3,  3,  3,  3,  2,  3,  2,  3,  0,
 };
 /* clang-format on */
 
@@ -26,30 +31,32 @@ size_t http__token_span(const char *bytes, size_t size) {
     return at;
 }
 
-/* Whether none of eight bytes is a control character (a tab counts as one; the caller looks again).
- * A high bit marks a byte below 0x20, or one that equals 0x7f. */
-static bool are_plain(uint64_t word) {
+/* The high bit of the first byte that is a control (below 0x20, or 0x7f) is the lowest one set;
+ * bits above it say nothing, since a borrow may have set them. */
+static uint64_t find_controls(uint64_t word) {
     uint64_t below = (word - ONES * 0x20) & ~word;
     uint64_t del = word ^ (ONES * 0x7f);
-    return ((below | ((del - ONES) & ~del)) & HIGHS) == 0;
+    return (below | ((del - ONES) & ~del)) & HIGHS;
 }
 
 size_t http__text_span(const char *bytes, size_t size) {
     size_t at = 0;
-    for (;;) {
+    while (size - at >= sizeof(uint64_t)) {
         uint64_t word;
-        while (size - at >= sizeof word) {
-            memcpy(&word, bytes + at, sizeof word);
-            if (!are_plain(word))
-                break;
+        memcpy(&word, bytes + at, sizeof word);
+        uint64_t controls = find_controls(le64toh(word));
+        if (controls == 0) {
             at += sizeof word;
+            continue;
         }
-        size_t stop = size - at >= sizeof word ? at + sizeof word : size;
-        while (at < stop && http__is_text(bytes[at]))
-            at++;
-        if (at < stop || at == size)
+        at += (size_t)__builtin_ctzll(controls) / 8;
+        if (bytes[at] != '\t')
             return at;
+        at++;
     }
+    while (at < size && http__is_text(bytes[at]))
+        at++;
+    return at;
 }
 
 struct slice http__trim(struct slice text) {
@@ -72,10 +79,9 @@ int http__hex(char c) {
 
 static enum status take_host(struct http__framing *framing, struct slice value,
                              struct http_error *error) {
-    struct http_host host;
     if (framing->has_host)
         return http__fail(error, 400, "there are two Host headers");
-    if (value.size > 0 && http_host_parse(value, &host))
+    if (value.size > 0 && !http__is_host(value))
         return http__fail(error, 400, "the Host header names no host");
     framing->has_host = true;
     framing->host = value;

@@ -32,6 +32,9 @@ static inline enum status http__fail(struct http_error *error, uint16_t code, co
     return code == 431 || code == 414 || code == 413 ? STATUS_LIMIT : STATUS_SYNTAX;
 }
 
+/* Whether http_host_parse() would take it; does not look for addresses without need. */
+bool http__is_host(struct slice text);
+
 /* What the headers say about the message that follows and about the connection. */
 struct http__framing {
     struct slice host;
