@@ -1,0 +1,76 @@
+/* Every command of the manager and its route in the API, once. The manager makes its command line
+ * and --help of these rows, the API its routes; both expand the list with an X of their own.
+ *
+ * X(id, noun, verb, arguments, method, path, help, columns)
+ *   verb       "" where the noun stands alone
+ *   arguments  as in a usage line. A word in capitals is one that must be given: ID goes into the
+ *              path, others are sent under their name in lower case. [--name] sends true,
+ *              [--name WORD] text, with N a number; K=V and K=JSON, which may be repeated, gather
+ *              under `vars`; -f is --follow. GET sends them in the query, else they are the body.
+ *   path       ID stands for one segment
+ *   columns    members that a table shows, in order, as `member` or `member:kind`; kind is `time`
+ *              or `size`. Empty: shown member by member.
+ */
+#ifndef BELLWIRE_CONTROL_COMMANDS_H
+#define BELLWIRE_CONTROL_COMMANDS_H
+
+/* clang-format off */
+#define CONTROL_COMMANDS(X)                                                                        \
+    X(server_list, "server", "list", "", "GET", "/v1/servers",                                     \
+      "lists the servers",                                                                         \
+      "id name origin state bind sessions since:time error")                                       \
+    X(server_show, "server", "show", "ID", "GET", "/v1/servers/ID",                                \
+      "shows a server and its declaration", "")                                                    \
+    X(client_list, "client", "list", "", "GET", "/v1/clients",                                     \
+      "lists the clients",                                                                         \
+      "id name origin state url since:time reconnects error")                                      \
+    X(client_show, "client", "show", "ID", "GET", "/v1/clients/ID",                                \
+      "shows a client and its declaration", "")                                                    \
+    X(session_list, "session", "list", "", "GET", "/v1/sessions",                                  \
+      "lists the open sessions",                                                                   \
+      "id server client peer path since:time rooms messages_in messages_out queued:size")          \
+    X(session_show, "session", "show", "ID", "GET", "/v1/sessions/ID",                             \
+      "shows a session", "")                                                                       \
+    X(session_send, "session", "send", "ID TEXT [--binary]", "POST", "/v1/sessions/ID/send",       \
+      "sends a message to a session", "")                                                          \
+    X(session_close, "session", "close", "ID [--code N] [--reason R]", "POST",                     \
+      "/v1/sessions/ID/close", "closes a session", "")                                             \
+    X(task_list, "task", "list", "", "GET", "/v1/tasks",                                           \
+      "lists the tasks",                                                                           \
+      "id state triggers active_runs runs failures last_run:time last_error")                      \
+    X(task_show, "task", "show", "ID", "GET", "/v1/tasks/ID",                                      \
+      "shows a task and its declaration", "")                                                      \
+    X(task_run, "task", "run",                                                                     \
+      "ID [--var K=V]... [--json K=JSON]... [--wait] [--timeout T] [--request R] [--body B]",      \
+      "POST", "/v1/tasks/ID/run",                                                                  \
+      "starts a task by hand, or by a request: --request 'GET /hello/bob'", "")                    \
+    X(task_stop, "task", "stop", "ID", "POST", "/v1/tasks/ID/stop",                                \
+      "cancels the runs of a task", "")                                                            \
+    X(run_list, "run", "list", "[--task T]", "GET", "/v1/runs",                                    \
+      "lists the runs", "id task state trigger step started:time ended:time error at")             \
+    X(run_show, "run", "show", "ID", "GET", "/v1/runs/ID",                                         \
+      "shows a run", "")                                                                           \
+    X(run_cancel, "run", "cancel", "ID", "POST", "/v1/runs/ID/cancel",                             \
+      "cancels a run", "")                                                                         \
+    X(status, "status", "", "", "GET", "/v1/status",                                               \
+      "tells how the daemon is", "")                                                               \
+    X(stats, "stats", "", "[--watch]", "GET", "/v1/stats",                                         \
+      "counts connections, bytes, messages, requests and runs", "")                                \
+    X(limits, "limits", "", "", "GET", "/v1/limits",                                               \
+      "lists every bound, where it was set and how often it refused something",                    \
+      "of key value set_at refused")                                                               \
+    X(log, "log", "",                                                                              \
+      "[-f] [--task T] [--run R] [--session S] [--level L]", "GET", "/v1/log",                     \
+      "prints the latest lines of the log; with -f goes on", "")                                   \
+    X(check, "check", "", "[-c PATH] [--strict]", "POST", "/v1/check",                             \
+      "checks a configuration as a start would", "")                                               \
+    X(reload, "reload", "", "", "POST", "/v1/reload",                                              \
+      "loads the configuration anew; any error, and nothing changes", "")                          \
+    X(schema, "schema", "", "", "GET", "/v1/schema",                                               \
+      "prints the JSON Schema of a configuration file", "")                                        \
+    X(reference, "reference", "", "", "GET", "/v1/reference",                                      \
+      "prints every trigger, variable, action and key as Markdown", "")                            \
+    X(version, "version", "", "", "GET", "/v1/version", "prints the version", "")
+/* clang-format on */
+
+#endif
