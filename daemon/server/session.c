@@ -66,6 +66,7 @@ void session__input(struct session *session, struct net_bytes data) {
                              .end = data.bytes + data.size,
                              .deflater = session->server->set->deflater};
     session->seen_ms = now__ms(session);
+    session->is_pinged = false; /* anything is a sign of life */
     parse(session, &input);
     bool is_over = session->state == SESSION_CLOSED || session->stream.state != NET_OPEN;
     size_t left = is_over ? 0 : (size_t)(input.end - input.next);
@@ -347,16 +348,13 @@ static bool is_stuck(struct session *session, uint64_t now) {
 /* Pings a peer that was silent for the interval; false when it did not answer in time. */
 static bool look_for_life(struct session *session, uint64_t now) {
     const struct server_options *options = session__bounds(session);
-    if (session->pinged_ms) {
-        uint32_t waited = (uint32_t)now - session->pinged_ms;
-        if (now - session->seen_ms < waited) {
-            session->pinged_ms = 0;
-        } else if (waited >= options->pong_timeout_ms) {
-            return false;
-        }
+    uint64_t silent = now - session->seen_ms;
+    if (session->is_pinged) {
+        return now - session->pinged_ms < options->pong_timeout_ms;
     }
-    if (!session->pinged_ms && now - session->seen_ms >= options->ping_interval_ms) {
-        session->pinged_ms = (uint32_t)now | 1;
+    if (silent >= options->ping_interval_ms) {
+        session->is_pinged = true;
+        session->pinged_ms = now;
         (void)session__send_frame(session, WS_FIN | WS_OP_PING, SLICE_NONE); /* lost: told soon */
     }
     return true;

@@ -84,8 +84,8 @@ struct session {
     void *attachments[2];
     uint64_t since_wall_ms, messages_in, messages_out;
     uint64_t seen_ms;     /* when the peer last sent something */
+    uint64_t pinged_ms;   /* when a ping was sent, where is_pinged */
     uint64_t progress_ms; /* when output was last seen to move, or not to be stuck */
-    uint32_t pinged_ms;   /* low bits of when a ping was sent; 0: none is out */
     uint32_t out_mark;    /* low bits of stream.bytes_out at progress_ms */
     uint32_t index;       /* in server->members */
     uint32_t path_hash;
@@ -94,7 +94,7 @@ struct session {
     uint8_t state;
     bool is_held;    /* past its backlog: neither read nor parsed */
     bool is_yielded; /* took its share of this turn; goes on in NET_AGAIN */
-    bool is_parsing;
+    bool is_pinged;  /* no sign of life since our ping */
     char id[SESSION_ID_SIZE];
 };
 
