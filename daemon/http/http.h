@@ -84,17 +84,16 @@ enum status http_response_parse(struct slice head, const struct http_limits *lim
 
 /* The first value of a header, name in any case; SLICE_NONE when absent. */
 struct slice http_header_get(const struct http_header *headers, size_t count, struct slice name);
-static inline struct slice http_request_header(const struct http_request *request,
-                                               struct slice name) {
-    return http_header_get(request->headers, request->header_count, name);
+static inline struct slice http_request_header(const struct http_request *its, struct slice name) {
+    return http_header_get(its->headers, its->header_count, name);
 }
 /* The same from the bytes of a head that was parsed before, without an array (for what is kept). */
 struct slice http_head_header(struct slice head, struct slice name);
 /* Whether any header of that name lists `token`, in any case: `Connection: a, upgrade`. */
 bool http_header_has_token(const struct http_header *headers, size_t count, struct slice name,
                            struct slice token);
-/* Cuts the next member of a comma-separated list, trimmed; false at the end. Empty ones are left
- * out; quotes are not understood. */
+/* Cuts the next member of a list with commas, trimmed, not empty, quotes unseen; false at the end
+ */
 bool http_list_next(struct slice *rest, struct slice *member);
 
 /* ---- bodies ---------------------------------------------------------------------------------- */
@@ -144,8 +143,9 @@ struct http_cookie {
     bool has_max_age, secure, http_only;
     enum http_same_site same_site;
 };
-/* The value of a Set-Cookie header. STATUS_SYNTAX: the name is no token; a control character or
- * ';' in a member; white space around the value. STATUS_NO_MEMORY. */
+/* The value of a Set-Cookie header. STATUS_SYNTAX for a name that is no token, a control or ';' in
+ * a member, white space around the value, a path without '/', a domain that is no host. NO_MEMORY.
+ */
 enum status http_cookie_format(const struct http_cookie *cookie, struct arena *arena,
                                struct slice *out);
 /* From all Cookie headers, as sent, the first of that name (case-sensitive). STATUS_NOT_FOUND. */
@@ -153,7 +153,7 @@ enum status http_cookie_get(const struct http_header *headers, size_t count, str
                             struct slice *out);
 
 /* ---- targets, queries, forms: decoded on demand, copied to the arena only where needed ------- */
-/* STATUS_SYNTAX for a bad or NUL escape (cannot happen after the parser), STATUS_NO_MEMORY. */
+/* STATUS_NO_MEMORY; STATUS_SYNTAX for what the parser refuses: a bad or NUL escape. */
 enum status http_path_decode(struct slice raw_path, struct arena *arena, struct slice *out);
 struct slice http_path_filename(struct slice path); /* what follows the last '/' */
 /* The first value of `name` in a query or urlencoded form; `+` is a space, a percent sign that
@@ -179,8 +179,8 @@ enum status http_multipart_begin(struct http_multipart *parts, struct slice cont
  * STATUS_LIMIT past HTTP_PARTS_MAX; STATUS_NO_MEMORY. */
 enum status http_multipart_next(struct http_multipart *parts, struct arena *arena,
                                 struct http_part *out);
-/* The first field (urlencoded or multipart, as the content type says; a file is no field), or the
- * first file. STATUS_NOT_FOUND, also when the body is no form or a broken one; STATUS_NO_MEMORY. */
+/* The first field of either kind of form (a file is no field), or the first file. STATUS_NOT_FOUND,
+ * also when the body is no form or breaks off before it; STATUS_NO_MEMORY. */
 enum status http_form_field(struct slice content_type, struct slice body, struct slice name,
                             struct arena *arena, struct slice *out);
 enum status http_form_file(struct slice content_type, struct slice body, struct slice name,
@@ -235,8 +235,10 @@ enum status http_date_parse(struct slice text, int64_t *unix_s); /* STATUS_SYNTA
 /* By If-Modified-Since of a GET or HEAD; a date that cannot be read does not count. */
 bool http_is_unmodified(const struct http_request *request, int64_t modified_s);
 /* One range of a representation of `size` bytes: OK with first and last byte; STATUS_NOT_FOUND:
- * answer the whole (absent, other unit, several, malformed); STATUS_RANGE: 416. */
+ * answer the whole (absent, other unit, several, malformed); STATUS_RANGE: 416. It counts only
+ * while http_range_holds(): a GET whose If-Range is absent or the very date of the last change. */
 enum status http_range_parse(struct slice value, uint64_t size, uint64_t *first, uint64_t *last);
+bool http_range_holds(const struct http_request *request, int64_t modified_s);
 struct slice http_type_of(struct slice filename); /* by extension; application/octet-stream */
 bool http_accepts_html(const struct http_request *request); /* Accept names text/html, q not 0 */
 struct http_host {

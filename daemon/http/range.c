@@ -34,3 +34,13 @@ enum status http_range_parse(struct slice value, uint64_t size, uint64_t *first,
     *last = end < size ? end : size - 1;
     return STATUS_OK;
 }
+
+/* RFC 9110 section 13.1.5. No entity tags are sent here, so that one in If-Range never holds. */
+bool http_range_holds(const struct http_request *request, int64_t modified_s) {
+    struct slice condition = http_request_header(request, SLICE("if-range"));
+    int64_t date;
+    if (request->method != HTTP_METHOD_GET)
+        return false;
+    return !condition.bytes ||
+           (http_date_parse(condition, &date) == STATUS_OK && date == modified_s);
+}

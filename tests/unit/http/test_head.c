@@ -49,6 +49,29 @@ static void bare_line_feeds_and_foreign_protocols_are_refused_at_once(void **sta
     }
 }
 
+/* Random bytes near the grammar: whole, split and byte by byte find the same end, or a fault. */
+static void pieces_never_change_where_a_head_ends(void **state) {
+    (void)state;
+    static const char *const words[] = {"GET / HTTP/1.1\r\n", "\r\n", "\r\n\r\n", "\r", "\n", "a",
+                                        "Host: a\r\n",        " ",    "\x80"};
+    uint64_t random = 11;
+    for (unsigned round = 0; round < 5000; round++) {
+        char text[128];
+        size_t size = 0;
+        for (unsigned word = 0; word < 1 + round % 7; word++) {
+            struct slice part = slice_of(words[random_next(&random) % ARRAY_SIZE(words)]);
+            memcpy(text + size, part.bytes, part.size);
+            size += part.size;
+        }
+        struct slice bytes = {text, size};
+        struct http_error error;
+        ssize_t whole = find_in_pieces(bytes, size, false, &error);
+        assert_int_equal(find_in_pieces(bytes, 0, true, &error), whole);
+        assert_int_equal(find_in_pieces(bytes, random_next(&random) % (size + 1), false, &error),
+                         whole);
+    }
+}
+
 static ssize_t find_limited(struct slice bytes, size_t limit, uint16_t *code) {
     struct http_limits limits = {limit, 10};
     struct http_head_scan scan = {0};
@@ -116,6 +139,7 @@ int main(void) {
         cmocka_unit_test(a_head_is_found_at_each_split),
         cmocka_unit_test(an_unfinished_head_wants_more),
         cmocka_unit_test(bare_line_feeds_and_foreign_protocols_are_refused_at_once),
+        cmocka_unit_test(pieces_never_change_where_a_head_ends),
         cmocka_unit_test(the_limit_is_met_exactly_and_passed_by_one),
         cmocka_unit_test(headers_are_found_in_any_case_and_the_first_one_wins),
         cmocka_unit_test(a_kept_head_gives_its_headers),

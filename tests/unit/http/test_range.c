@@ -44,9 +44,27 @@ static void ranges_are_cut_to_the_size_or_passed_over(void **state) {
     }
 }
 
+/* proves S12 */
+static void a_range_holds_for_the_same_version_of_a_file(void **state) {
+    (void)state;
+    struct http_header header = {SLICE("if-range"), SLICE("Sun, 06 Nov 1994 08:49:37 GMT")};
+    struct http_request request = {
+        .method = HTTP_METHOD_GET, .headers = &header, .header_count = 1};
+    assert_true(http_range_holds(&request, 784111777));
+    assert_false(http_range_holds(&request, 784111776));
+    assert_false(http_range_holds(&request, 784111778));
+    header.value = SLICE("\"tag\"");
+    assert_false(http_range_holds(&request, 784111777));
+    request.header_count = 0;
+    assert_true(http_range_holds(&request, 784111777));
+    request.method = HTTP_METHOD_HEAD;
+    assert_false(http_range_holds(&request, 784111777));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges_are_cut_to_the_size_or_passed_over),
+        cmocka_unit_test(a_range_holds_for_the_same_version_of_a_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
