@@ -160,7 +160,6 @@ struct slice http_path_filename(struct slice path); /* what follows the last '/'
  * starts no escape stays. STATUS_NOT_FOUND, STATUS_NO_MEMORY. */
 enum status http_query_get(struct slice raw_query, struct slice name, struct arena *arena,
                            struct slice *out);
-
 #define HTTP_PARTS_MAX 1000
 struct http_part {
     struct slice name, filename; /* the filename without directories */
