@@ -129,8 +129,8 @@ static bool gather_names(struct chunk_job *job) {
     for (const struct token *t = job->tokens; t->kind != TOKEN_END; t++)
         count++;
     struct compile *compile = job->compile;
-    job->fixed = set__alloc(compile->set, (count + 1) * sizeof *job->fixed);
-    job->inputs = set__alloc(compile->set, count * sizeof *job->inputs);
+    job->fixed = arena_alloc(&compile->scratch, (count + 1) * sizeof *job->fixed);
+    job->inputs = arena_alloc(&compile->scratch, count * sizeof *job->inputs);
     job->unknown = arena_alloc(&compile->scratch, count * sizeof(struct token *));
     if (!job->fixed || !job->inputs || !job->unknown)
         return false;
@@ -275,10 +275,21 @@ static int write_bytecode(lua_State *L, const void *bytes, size_t size, void *co
     return buffer_append(context, (struct slice){bytes, size}) == STATUS_OK ? 0 : 1;
 }
 
+/* From scratch memory to that of the set. */
+static const struct input *keep_inputs(struct chunk_job *job, const struct input *inputs,
+                                       uint32_t count) {
+    struct input *kept = set__alloc(job->compile->set, count * sizeof *kept);
+    if (kept && count)
+        memcpy(kept, inputs, count * sizeof *kept);
+    return kept;
+}
+
 static void keep(lua_State *L, struct chunk_job *job) {
     struct chunk *chunk = set__alloc(job->compile->set, sizeof *chunk);
+    const struct input *fixed = keep_inputs(job, job->fixed, job->fixed_count);
+    const struct input *inputs = keep_inputs(job, job->inputs, job->input_count);
     struct slice kept;
-    if (!chunk || lua_dump(L, write_bytecode, &job->bytecode, 0) != 0 ||
+    if (!chunk || !fixed || !inputs || lua_dump(L, write_bytecode, &job->bytecode, 0) != 0 ||
         arena_copy(set__arena(job->compile->set), buffer_slice(&job->bytecode), &kept) !=
             STATUS_OK) {
         compile__no_memory(job->compile);
@@ -288,8 +299,8 @@ static void keep(lua_State *L, struct chunk_job *job) {
                             .number = set__next_chunk(job->compile->set),
                             .source = job->source,
                             .bytecode = kept,
-                            .fixed = job->fixed,
-                            .inputs = job->inputs,
+                            .fixed = fixed,
+                            .inputs = inputs,
                             .fixed_count = job->fixed_count,
                             .input_count = job->input_count};
     job->chunk = chunk;

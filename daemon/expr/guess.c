@@ -307,8 +307,9 @@ static enum guess binary(struct guesser *guesser, const struct token *token, str
 }
 
 static const struct operator* operator_here(const struct guesser *guesser) {
-    for (size_t i = 0; i < ARRAY_SIZE(operators); i++)
-        if (token__is(guesser->token, operators[i].text))
+    for (size_t i = 0; i < ARRAY_SIZE(operators) && guesser->token->text.size; i++)
+        if (guesser->token->text.bytes[0] == operators[i].text[0] &&
+            token__is(guesser->token, operators[i].text))
             return &operators[i];
     return NULL;
 }

@@ -32,6 +32,8 @@ static inline void helper__push(lua_State *L, struct slice text) {
     lua_pushlstring(L, text.size ? text.bytes : "", text.size);
 }
 int helper__concat(lua_State *L); /* table.concat */
+/* What type() calls it: a proxy is a "table", json.null is "null". */
+const char *helper__type_name(lua_State *L, int index);
 /* Pushes what value_text() makes of a number. */
 void helper__push_number_text(lua_State *L, int index);
 

@@ -6,12 +6,16 @@
 /* ---- basic functions
  * ---------------------------------------------------------------------------*/
 
+const char *helper__type_name(lua_State *L, int index) {
+    int type = lua_type(L, index);
+    return type == LUA_TLIGHTUSERDATA ? "null"
+           : type == LUA_TUSERDATA    ? "table"
+                                      : lua_typename(L, type);
+}
+
 static int base_type(lua_State *L) {
     luaL_checkany(L, 1);
-    if (lua__is_null(L, 1))
-        lua_pushliteral(L, "null");
-    else
-        lua_pushstring(L, lua_type(L, 1) == LUA_TUSERDATA ? "table" : luaL_typename(L, 1));
+    lua_pushstring(L, helper__type_name(L, 1));
     return 1;
 }
 
@@ -47,16 +51,15 @@ static int base_text(lua_State *L) {
         helper__push_number_text(L, 1);
     else if (type != LUA_TSTRING)
         return luaL_error(L, "attempt to join %s to text",
-                          type == LUA_TNIL             ? "what is absent (nil)"
-                          : type == LUA_TLIGHTUSERDATA ? "null"
-                          : type == LUA_TUSERDATA      ? "a table"
-                                                       : luaL_typename(L, 1));
+                          type == LUA_TNIL ? "what is absent (nil)" : helper__type_name(L, 1));
     return 1;
 }
 
 static int base_next(lua_State *L) {
     const struct value *value = lua__proxy(L, 1);
     lua_settop(L, 2);
+    if (lua__is_global(L, 1))
+        return luaL_error(L, "\"global\" cannot be listed: name what you need");
     if (!value) {
         luaL_checktype(L, 1, LUA_TTABLE);
         return lua_next(L, 1) ? 2 : (lua_pushnil(L), 1);
@@ -237,7 +240,7 @@ int helper__concat(lua_State *L) {
         }
         if (lua_type(L, -1) != LUA_TSTRING)
             return luaL_error(L, "item %I of the list is %s, only text and numbers can be joined",
-                              (LUAI_UACINT)i, luaL_typename(L, -1));
+                              (LUAI_UACINT)i, helper__type_name(L, -1));
         luaL_addvalue(&buffer);
         if (i == to)
             break; /* also where `to` is the largest integer */

@@ -27,7 +27,7 @@ static int text_number(lua_State *L) {
     }
     if (lua_type(L, 1) != LUA_TSTRING)
         return luaL_error(L, "number(x): x is %s; number(x, default) takes a default for that",
-                          lua__is_null(L, 1) ? "null" : luaL_typename(L, 1));
+                          helper__type_name(L, 1));
     /* The text is not shown: it may be a secret. */
     return luaL_error(L, "number(x): x is no decimal number; number(x, default) takes a default "
                          "for that");

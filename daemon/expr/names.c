@@ -16,7 +16,7 @@ static const char *const refused_names[] = {
 
 static bool is_refused(struct slice text) {
     for (size_t i = 0; i < ARRAY_SIZE(refused_names); i++)
-        if (slice_is(text, refused_names[i]))
+        if (text.size && text.bytes[0] == refused_names[i][0] && slice_is(text, refused_names[i]))
             return true;
     return false;
 }
@@ -25,7 +25,7 @@ static const struct expr_variable *find_variable(const struct expr_names *names,
                                                  struct slice text) {
     for (size_t t = 0; names->tables && names->tables[t]; t++)
         for (const struct expr_variable *v = names->tables[t]; v->name; v++)
-            if (slice_is(text, v->name))
+            if (text.size && text.bytes[0] == v->name[0] && slice_is(text, v->name))
                 return v;
     return NULL;
 }

@@ -9,20 +9,20 @@ static const struct foreign foreign_symbols[] = {
     {"!=", "~="}, {"===", "=="}, {"&&", "and"}, {"||", "or"}, {"!", "not "}};
 
 struct token *compile__tokens(struct compile *compile, struct slice source) {
-    size_t count = 1;
-    struct lexer lexer;
-    lexer__init(&lexer, source, 0);
-    while (lexer__next(&lexer).kind != TOKEN_END)
-        count++;
-    struct token *tokens = arena_alloc(&compile->scratch, (count + 3) * sizeof *tokens);
+    size_t capacity = source.size + 4; /* some ends more: looking ahead needs no check */
+    struct token *tokens = arena_alloc(&compile->scratch, capacity * sizeof *tokens);
     if (!tokens) {
         compile__no_memory(compile);
         return NULL;
     }
+    struct lexer lexer;
     lexer__init(&lexer, source, 0);
-    for (size_t i = 0; i < count + 3;
-         i++) /* some ends more, so that looking ahead needs no check */
-        tokens[i] = lexer__next(&lexer);
+    size_t count = 0;
+    do
+        tokens[count] = lexer__next(&lexer);
+    while (tokens[count++].kind != TOKEN_END);
+    for (size_t i = 0; i < 3; i++)
+        tokens[count + i] = tokens[count - 1];
     return tokens;
 }
 

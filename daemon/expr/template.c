@@ -51,9 +51,13 @@ void compile__unknown_name(struct compile *compile, struct slice name, size_t of
                        "\"" SLICE_FMT "\" is not available in expressions", SLICE_ARG(name));
         return;
     }
-    const char *nearest = name__nearest(compile->names, name);
-    const char *hint =
-        nearest ? arena_printf(&compile->scratch, "did you mean \"%s\"?", nearest) : NULL;
+    static const char *const nothing[] = {"null", "None", "undefined", "NULL"};
+    const char *hint = NULL, *nearest = name__nearest(compile->names, name);
+    if (nearest)
+        hint = arena_printf(&compile->scratch, "did you mean \"%s\"?", nearest);
+    for (size_t i = 0; i < ARRAY_SIZE(nothing); i++)
+        if (slice_is(name, nothing[i]))
+            hint = "what is absent is nil in Lua; null in JSON is json.null";
     compile__error(compile, offset, hint, "unknown name \"" SLICE_FMT "\"", SLICE_ARG(name));
 }
 
@@ -109,6 +113,8 @@ static uint8_t type_of_guess(enum guess guess) {
 
 /* True where the outermost thing of the expression is one call of `function`. */
 static bool is_call_of(struct compile *compile, struct slice source, const char *function) {
+    if (source.bytes[0] != function[0])
+        return false;
     struct token *token = compile__tokens(compile, source);
     if (!token || token[0].kind != TOKEN_NAME || !token__is(&token[1], ".") ||
         token[2].kind != TOKEN_NAME || !token__is(&token[3], "("))

@@ -34,7 +34,7 @@ bool text__is_name(struct slice text) {
 
 bool text__is_lua_word(struct slice text) {
     for (size_t i = 0; i < ARRAY_SIZE(lua_words); i++)
-        if (slice_is(text, lua_words[i]))
+        if (text.size && text.bytes[0] == lua_words[i][0] && slice_is(text, lua_words[i]))
             return true;
     return false;
 }
@@ -177,7 +177,7 @@ static size_t number_size(struct slice rest) {
 
 static size_t symbol_size(struct slice rest) {
     for (size_t i = 0; symbols[i]; i++)
-        if (slice_starts_with(rest, slice_of(symbols[i])))
+        if (rest.bytes[0] == symbols[i][0] && slice_starts_with(rest, slice_of(symbols[i])))
             return strlen(symbols[i]);
     return strchr(single_symbols, rest.bytes[0]) && rest.bytes[0] ? 1 : 0;
 }

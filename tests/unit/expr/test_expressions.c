@@ -190,6 +190,7 @@ static void unknown_names_in_expressions_are_found(void **state) {
     assert_load_error(f, "${(function(a) return a + b end)(1)}", "unknown name \"b\"", "");
     assert_load_error(f, "${(function() x = 1 end)()}", "unknown name \"x\"", "");
     assert_load_error(f, "${trimm(\"x\")}", "unknown name \"trimm\"", "\"trim\"");
+    assert_condition_error(f, "HttpJson(\"a\") == null", "unknown name \"null\"", "json.null");
     assert_load_error(f, "${os.time()}", "\"os\" is not available", "");
     assert_load_error(f, "${pcall(trim)}", "\"pcall\" is not available", "");
     assert_load_error(f, "${_ENV.x}", "\"_ENV\" is not available", "");
@@ -209,6 +210,35 @@ static void what_is_no_expression_is_refused(void **state) {
     assert_load_error(f, "${\"\\q\"}", "", "");
     assert_load_error(f, "${goto x}", "", "");
     assert_load_error(f, "${\x1bLua}", "", "");
+}
+
+/* Every beginning of a text, and every text with one byte gone, is compiled or refused. */
+static void mutilated_expressions_are_compiled_or_refused(void **state) {
+    struct fixture *f = *state;
+    static const char *const texts[] = {
+        "a$${b}${HttpHeader(accept-encoding)} ${deploy.items.0}",
+        "${HttpQueryParam(\"n\"):upper() .. [==[ ]] } ]==] .. 'x\\'}' --[[ } ]]}",
+        "${(function(a, ...) local t = {a = 1, [2] = {}; 3} return t.a-1 >= 0x1p4 and #t or -a "
+        "end)(1)}",
+        "${HttpIsReady ? deploy.exit-code : global.a.b-c || 1 != 2 && !x = 3 === $4}",
+        "<script>${json.encode(list)}</script><!-- ${url.encode(text)} --><p a='${key}'>",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        size_t size = strlen(texts[i]);
+        for (size_t cut = 0; cut < size; cut++) {
+            char *start = strndup(texts[i], cut), *without = strdup(texts[i]);
+            assert_true(start && without);
+            memmove(without + cut, without + cut + 1, size - cut);
+            for (int use = EXPR_AS_TEMPLATE; use <= EXPR_AS_CONDITION; use++) {
+                if (!fixture_compile(f, start, (enum expr_use)use))
+                    assert_in_range(f->error.offset, 0, cut);
+                if (!fixture_compile(f, without, (enum expr_use)use))
+                    assert_in_range(f->error.offset, 0, size);
+            }
+            free(start);
+            free(without);
+        }
+    }
 }
 
 static void a_function_a_cycle_and_depth_cannot_leave(void **state) {
@@ -249,6 +279,10 @@ static void tables_of_the_run_read_like_tables(void **state) {
                 "50");
     assert_text(f, "${#list .. type(list) .. type(list[2]) .. tostring(list[1])}", "3tablenulla");
     assert_text(f, "${next(deploy)}", "exit_code");
+    assert_run_error(f, "${next(global)}", STATUS_FAILED, "cannot be listed");
+    assert_run_error(f, "${pairs(global)}", STATUS_FAILED, "cannot be listed");
+    assert_run_error(f, "${join(list)}", STATUS_FAILED, "item 2 of the list is null");
+    assert_run_error(f, "${\"a\" .. absent}", STATUS_FAILED, "what is absent (nil)");
     assert_text(f, "${next(deploy, \"items\") == nil and next(list, 3) == nil}", "true");
     assert_text(f, "${join(deploy.items, \"+\") .. table.concat(deploy.items, \"-\")}",
                 "10+2010-20");
@@ -298,6 +332,7 @@ int main(void) {
         TEST(indexing_something_absent_names_get),
         TEST(unknown_names_in_expressions_are_found),
         TEST(what_is_no_expression_is_refused),
+        TEST(mutilated_expressions_are_compiled_or_refused),
         TEST(a_function_a_cycle_and_depth_cannot_leave),
         TEST(tables_of_the_run_are_read_only),
         TEST(tables_of_the_run_read_like_tables),

@@ -224,6 +224,24 @@ static void exhaustion_is_a_status_everywhere(void **state) {
     }
 }
 
+static void direct_look_ups_stay_out_of_the_heap(void **state) {
+    struct fixture *f = *state;
+    static const char *const texts[] = {"${HttpMethod}", "a ${HttpMethod}${deploy.stdout}",
+                                        "${session.nick}${global.topics.x}"};
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        const struct expr_template *tpl = compiled(f, texts[i]);
+        struct slice text;
+        assert_non_null(arena_alloc(&f->arena, 1)); /* a chunk with room is there */
+        long before = atomic_load(&allocation_count);
+        for (int n = 0; n < 100; n++) {
+            struct arena_mark mark = arena_mark(&f->arena);
+            assert_int_equal(expr_eval_text(tpl, &f->scope, EXPR_PLAIN, &text, f->why), STATUS_OK);
+            arena_rewind(&f->arena, mark);
+        }
+        assert_int_equal(atomic_load(&allocation_count), before);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_runaway_loop_ends_in_time),
@@ -232,6 +250,7 @@ int main(void) {
         TEST(memory_of_one_evaluation_returns),
         TEST(budgets_are_those_of_the_generation),
         TEST(deep_recursion_is_an_error_of_the_expression),
+        TEST(direct_look_ups_stay_out_of_the_heap),
         TEST(exhaustion_is_a_status_everywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
