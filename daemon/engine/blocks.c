@@ -101,7 +101,7 @@ static const struct config_node *need(struct task_builder *tb, const struct conf
                                       const char *head, const char *key) {
     const struct config_node *node = config_get(block, key);
     if (!node)
-        config_error(tb->builder->diag, block->mark, "\"%s\" needs \"%s\"", head, key);
+        config_error(tb->builder->diag, block->mark, "\"%s\" needs the key \"%s\"", head, key);
     return node;
 }
 

@@ -70,6 +70,9 @@ const struct expr_template *prepare_compile(struct prepare *prepare, size_t offs
  * with the nearest name. Holding `${...}`: left alone. */
 bool prepare_server(struct prepare *prepare, size_t offset, struct slice *member);
 bool prepare_client(struct prepare *prepare, size_t offset, struct slice *member);
+/* The only server that the files declare; size 0 where there are several or none. Reports nothing.
+ */
+struct slice prepare_only_server(const struct prepare *prepare);
 /* A task that a field names must exist in the files; `vars` (may be NULL) must be declared by it.
  */
 bool prepare_task(struct prepare *prepare, size_t offset, struct slice id,
@@ -142,6 +145,8 @@ void *step_data(const struct step *step);
 void step_finish(struct step *step, enum step_state state);
 /* Calls `due` once after `ms`, unless the step ends before; one at a time. */
 void step_wait(struct step *step, uint64_t ms, void (*due)(struct step *step));
+/* While paused the step's own `timeout` does not run; then it starts anew. */
+void step_pause_timeout(struct step *step, bool is_paused);
 /* Runs a chain beside this step, which must be waiting; `done` gets STEP_DONE or STEP_FAILED (the
  * LastError names say why). One at a time; ended with the step. */
 enum status step_branch(struct step *step, const struct chain *chain,

@@ -151,6 +151,11 @@ static bool take_the_only(struct prepare *prepare, const char *what, const struc
     return false;
 }
 
+struct slice prepare_only_server(const struct prepare *prepare) {
+    const struct program_input *input = prepare->tb->builder->input;
+    return input->server_count == 1 ? input->servers[0] : SLICE_NONE;
+}
+
 static void warn_unknown(struct prepare *prepare, size_t offset, const char *what,
                          struct slice member) {
     struct builder *b = prepare->tb->builder;

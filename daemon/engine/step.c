@@ -191,6 +191,20 @@ void step_wait(struct step *step, uint64_t ms, void (*due)(struct step *step)) {
     engine__leave(engine);
 }
 
+void step_pause_timeout(struct step *step, bool is_paused) {
+    struct strand *strand = strand_of(step);
+    struct engine *engine = step_engine(step);
+    if (!step->def->timeout_ms)
+        return;
+    engine__enter(engine);
+    strand->step_deadline_ns =
+        is_paused ? 0 : engine__now_ns(engine) + step->def->timeout_ms * 1000000;
+    timer__cancel(&engine->timers, &strand->deadline);
+    if (strand->state == STRAND_STEP) /* else it is armed when the step suspends */
+        strand__arm_deadline(strand);
+    engine__leave(engine);
+}
+
 enum status step_end_run(struct step *step, struct value result) {
     struct strand *strand = strand_of(step);
     struct run *run = strand->run;

@@ -214,6 +214,8 @@ void strand__over(struct strand *strand) {
     } else if (is_of_step && parent->state == STRAND_STEP && parent->step.on_branch) {
         void (*on_branch)(struct step *, enum step_state) = parent->step.on_branch;
         parent->step.on_branch = NULL;
+        if (signal == SIGNAL_FAIL)
+            parent->step.has_failure = true; /* described by the chain */
         on_branch(&parent->step, signal == SIGNAL_NONE ? STEP_DONE : STEP_FAILED);
     } else if (!is_of_step && (signal == SIGNAL_FAIL || signal == SIGNAL_STOP) &&
                parent->signal == SIGNAL_NONE) {

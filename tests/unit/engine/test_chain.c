@@ -1,6 +1,8 @@
 /* Steps one after the other: arguments, when, set, save, results, names. */
 #include "tests/unit/engine/lab.h"
 
+#include <unistd.h>
+
 /* Loads one task `t` with these actions, pokes it with the word "w". */
 static struct lab *run_steps(const char *steps) {
     char yaml[8192];
@@ -258,7 +260,7 @@ static void run_ids_are_sortable_and_unlike(void **state) {
     memcpy(first, lab->trace, RUN_ID_MAX);
     for (int i = 0; i < 100; i++) {
         lab->trace[0] = '\0';
-        lab->now_ns += i % 3 * 1000000;
+        lab->now_ns += (uint64_t)i % 3 * 1000000;
         lab_poke(lab, "t", "w");
         assert_true(memcmp(first, lab->trace, RUN_ID_MAX - 1) < 0);
         memcpy(first, lab->trace, RUN_ID_MAX);

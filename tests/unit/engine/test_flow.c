@@ -233,8 +233,9 @@ static void a_failing_chain_of_an_action_is_told_to_it(void **state) {
 
 static void a_step_that_ends_takes_its_chain_along(void **state) {
     (void)state;
-    struct lab *lab = run_steps("    - each: {times: 3, do: [try: [hang: a], finally: [note: f]]}\n"
-                                "      timeout: 2s\n      on-error: continue\n    - note: end\n");
+    struct lab *lab =
+        run_steps("    - each: {times: 3, do: [{try: [hang: a], finally: [note: f]}]}\n"
+                  "      timeout: 2s\n      on-error: continue\n    - note: end\n");
     lab_pass(lab, 1999);
     lab_expect(lab, "");
     lab_pass(lab, 1);
