@@ -24,43 +24,31 @@ static void the_direct_path_allocates_nothing(void **state) {
         "mixed:\n  vars: {a: 1}\n  conditions: []\n  actions:\n"
         "    - note: \"Hello ${Word}, ${TaskId} ${Echo(x)} ${a}\"\n"
         "    - pack: {list: [a, \"${Word}\"], map: {k: \"${Word}\"}, file: \"/x/${Word}\"}\n"
-        "    - try: [{switch: \"${Word}\", cases: {w: [note: \"${Word}\"]}}]\n      catch: []\n"
+        "    - {switch: \"${Word}\", cases: {w: [note: \"${Word}\"]}}\n"
         "    - early\n"
-        "deep:
-  actions: [{
-        try:
-            [{
-                try:
-                    [{
-                        try:
-                            [note:x], finally : []
-                    }],
-                        finally : []
-            }],
-                "
-                "finally: []}]
-                ");
-                assert_int_equal(count_pokes(lab, "echo", 100), 0);
-        assert_int_equal(count_pokes(lab, "mixed", 100), 0);
-        assert_int_equal(count_pokes(lab, "deep", 100), 0);
-        lab_free(lab);
+        "deep:\n  actions: [{try: [{try: [{try: [note: x], finally: []}], finally: []}], "
+        "finally: []}]\n");
+    assert_int_equal(count_pokes(lab, "echo", 100), 0);
+    assert_int_equal(count_pokes(lab, "mixed", 100), 0);
+    assert_int_equal(count_pokes(lab, "deep", 100), 0);
+    lab_free(lab);
 }
 
 static void a_run_that_waits_takes_less_than_4_kib(void **state) {
-        (void)state;
-        enum { RUNS = 2000 };
-        struct lab *lab =
-            lab_load("t:\n  vars: {a: 1, b: text, c: 3}\n  actions:\n"
-                     "    - {if: true, then: [{if: true, then: [{if: true, then: [nap: 1s]}]}]}\n");
+    (void)state;
+    enum { RUNS = 2000 };
+    struct lab *lab =
+        lab_load("t:\n  vars: {a: 1, b: text, c: 3}\n  actions:\n"
+                 "    - {if: true, then: [{if: true, then: [{if: true, then: [nap: 1s]}]}]}\n");
+    lab_poke(lab, "t", "");
+    size_t before = mallinfo2().uordblks;
+    for (int i = 0; i < RUNS; i++)
         lab_poke(lab, "t", "");
-        size_t before = mallinfo2().uordblks;
-        for (int i = 0; i < RUNS; i++)
-            lab_poke(lab, "t", "");
-        size_t each = (mallinfo2().uordblks - before) / RUNS;
-        if (each >= 4096)
-            fail_msg("a waiting run takes %zu bytes", each);
-        lab_pass(lab, 1000);
-        lab_free(lab);
+    size_t each = (mallinfo2().uordblks - before) / RUNS;
+    if (each >= 4096)
+        fail_msg("a waiting run takes %zu bytes", each);
+    lab_pass(lab, 1000);
+    lab_free(lab);
 }
 
 static const char everything[] =
@@ -78,60 +66,60 @@ static const char everything[] =
     "u:\n  vars: {v: 0}\n  actions: [{if: true, then: [nap: 1s, boom: why]}]\n";
 
 static struct program *build_again(struct lab *reader, struct lab *lab) {
-        struct program_input input = {.tasks = &reader->tasks,
-                                      .triggers = lab_triggers,
-                                      .actions = lab_actions,
-                                      .variables = lab_tables,
-                                      .expression_time_ns = 10000000,
-                                      .expression_memory_bytes = 1 << 20};
-        return program_build(&input, &lab->diag);
+    struct program_input input = {.tasks = &reader->tasks,
+                                  .triggers = lab_triggers,
+                                  .actions = lab_actions,
+                                  .variables = lab_tables,
+                                  .expression_time_ns = 10000000,
+                                  .expression_memory_bytes = 1 << 20};
+    return program_build(&input, &lab->diag);
 }
 
 /* The reading is config's to survive: only program_build() is starved. */
 static void building_survives_each_failing_allocation(void **state) {
-        (void)state;
-        struct program *program = NULL;
-        struct lab *reader = lab_load(everything), *lab = lab_new();
-        long tries = 0;
-        FAIL_EACH_ALLOCATION((program = build_again(reader, lab), tries++), program != NULL)
-        assert_true(tries > 10);
-        program_unref(program);
-        lab_free(reader);
-        lab_free(lab);
+    (void)state;
+    struct program *program = NULL;
+    struct lab *reader = lab_load(everything), *lab = lab_new();
+    long tries = 0;
+    FAIL_EACH_ALLOCATION((program = build_again(reader, lab), tries++), program != NULL)
+    assert_true(tries > 10);
+    program_unref(program);
+    lab_free(reader);
+    lab_free(lab);
 }
 
 static bool run_everything(struct lab *lab) {
-        lab->trace[0] = '\0';
-        struct run_verdict verdict = lab_poke(lab, "t", "w");
-        fail_alloc_never();
-        if (verdict.gate != RUN_ADMITTED)
-            return false;
-        if (lab->hanging_count) {
-            lab_finish(lab, "a", STEP_DONE);
-            lab_pass(lab, 5000);
-        }
-        struct engine_stats stats;
-        engine_stats(lab->engine, &stats);
-        assert_int_equal(stats.live, 0);
-        assert_int_equal(stats.memory_bytes, 0);
-        return lab->outcome == RUN_DONE;
+    lab->trace[0] = '\0';
+    struct run_verdict verdict = lab_poke(lab, "t", "w");
+    fail_alloc_never();
+    if (verdict.gate != RUN_ADMITTED)
+        return false;
+    if (lab->hanging_count) {
+        lab_finish(lab, "a", STEP_DONE);
+        lab_pass(lab, 5000);
+    }
+    struct engine_stats stats;
+    engine_stats(lab->engine, &stats);
+    assert_int_equal(stats.live, 0);
+    assert_int_equal(stats.memory_bytes, 0);
+    return lab->outcome == RUN_DONE;
 }
 
 static void runs_survive_each_failing_allocation(void **state) {
-        (void)state;
-        struct lab *lab = lab_load(everything);
-        lab->has_session = true;
-        bool is_done = false;
-        FAIL_EACH_ALLOCATION(is_done = run_everything(lab), is_done)
-        lab_free(lab);
+    (void)state;
+    struct lab *lab = lab_load(everything);
+    lab->has_session = true;
+    bool is_done = false;
+    FAIL_EACH_ALLOCATION(is_done = run_everything(lab), is_done)
+    lab_free(lab);
 }
 
 int main(void) {
-        const struct CMUnitTest tests[] = {
-            cmocka_unit_test(the_direct_path_allocates_nothing),
-            cmocka_unit_test(a_run_that_waits_takes_less_than_4_kib),
-            cmocka_unit_test(building_survives_each_failing_allocation),
-            cmocka_unit_test(runs_survive_each_failing_allocation),
-        };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_direct_path_allocates_nothing),
+        cmocka_unit_test(a_run_that_waits_takes_less_than_4_kib),
+        cmocka_unit_test(building_survives_each_failing_allocation),
+        cmocka_unit_test(runs_survive_each_failing_allocation),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
