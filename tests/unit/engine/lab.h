@@ -224,30 +224,38 @@ static const struct config_field pack_fields[] = {
     FIELD_SPECIAL(struct pack_args, condition, "condition", "expression", .doc = "a condition"),
     FIELD_SPECIAL(struct pack_args, node, "node", "node", .doc = "a node"),
     FIELD_END};
+struct pack_text {
+    char bytes[16384];
+    size_t size;
+};
+static inline void pack_put(struct pack_text *out, const char *format, ...) PRINTF_LIKE(2, 3);
+static inline void pack_put(struct pack_text *out, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int size = vsnprintf(out->bytes + out->size, sizeof out->bytes - out->size, format, args);
+    va_end(args);
+    assert_true(size >= 0 && (size_t)size < sizeof out->bytes - out->size);
+    out->size += (size_t)size;
+}
 static inline enum step_state pack_start(struct step *step, const void *args) {
     const struct pack_args *a = args;
-    struct buffer out;
+    struct pack_text out = {.size = 0};
     struct slice text = SLICE("-");
     bool holds = false;
-    buffer_init(&out, 0);
     if (a->tpl && !step_text(step, a->tpl, EXPR_HTML, &text))
         return STEP_FAILED;
     if (a->condition && !step_bool(step, a->condition, &holds))
         return STEP_FAILED;
-    assert_int_equal(buffer_printf(&out, "%u,%d," SLICE_FMT "," SLICE_FMT "," SLICE_FMT ",%d",
-                                   a->count, a->flag, SLICE_ARG(a->file), SLICE_ARG(a->inner.to),
-                                   SLICE_ARG(text), holds),
-                     STATUS_OK);
+    pack_put(&out, "%u,%d," SLICE_FMT "," SLICE_FMT "," SLICE_FMT ",%d", a->count, a->flag,
+             SLICE_ARG(a->file), SLICE_ARG(a->inner.to), SLICE_ARG(text), holds);
     for (size_t i = 0; i < a->list.count; i++)
-        assert_int_equal(buffer_printf(&out, "[" SLICE_FMT "]", SLICE_ARG(a->list.items[i])), 0);
+        pack_put(&out, "[" SLICE_FMT "]", SLICE_ARG(a->list.items[i]));
     for (size_t i = 0; i < a->map.count; i++)
-        assert_int_equal(buffer_printf(&out, "{" SLICE_FMT "=" SLICE_FMT "}",
-                                       SLICE_ARG(a->map.names[i]), SLICE_ARG(a->map.values[i])),
-                         0);
+        pack_put(&out, "{" SLICE_FMT "=" SLICE_FMT "}", SLICE_ARG(a->map.names[i]),
+                 SLICE_ARG(a->map.values[i]));
     for (size_t i = 0; i < a->binary.size; i++)
-        assert_int_equal(buffer_printf(&out, "<%02x>", (unsigned char)a->binary.bytes[i]), 0);
+        pack_put(&out, "<%02x>", (unsigned char)a->binary.bytes[i]);
     lab_trace(step_host(step), out.bytes, out.size);
-    buffer_deinit(&out);
     if (a->inner.slot != SLOT_NONE &&
         step_set_slot(step, a->inner.slot, value_bytes(SLICE("slotted"))) != STATUS_OK)
         return STEP_FAILED;
