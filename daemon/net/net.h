@@ -204,6 +204,9 @@ struct net_listener *net_listener_open(struct net_loop *loop, int fd, net_accept
                                        void *context);
 void net_listener_close(struct net_listener *listener); /* accepts what waits, then closes */
 
+/* ---- dialing: net/dial.h */
+#include "net/dial.h"
+
 /* ---- files, in libuv's pool
  * ------------------------------------------------------------------------ */
 struct net_file {  /* of a regular file; anything else is STATUS_TYPE */
