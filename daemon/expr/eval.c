@@ -48,6 +48,7 @@ static enum status refused_variable(const struct lookup *lookup, enum status sta
                  SLICE_ARG(lookup->argument));
     else
         snprintf(why, EXPR_WHY_MAX, "%s: %s", lookup->variable->name, status_text(status));
+    why__mend(why);
     return status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
 }
 
@@ -114,6 +115,8 @@ static enum status part_text(const struct part *part, const struct expr_scope *s
         snprintf(why, EXPR_WHY_MAX, "${" SLICE_FMT "}: %s",
                  (int)(part->text.size < 80 ? part->text.size : 80), part->text.bytes,
                  status_text(status));
+    if (status != STATUS_OK)
+        why__mend(why);
     return status;
 }
 

@@ -243,21 +243,33 @@ static enum guess simple(struct guesser *guesser) {
 
 static bool is_number(enum guess guess) { return guess == GUESS_INT || guess == GUESS_NUMBER; }
 
+/* The same for values that can be equal; unknown and nil go with everything. */
+static int family_of(enum guess guess) {
+    return guess == GUESS_NIL ? GUESS_UNKNOWN : is_number(guess) ? GUESS_NUMBER : (int)guess;
+}
+
+static const char *comparison_hint(struct guesser *guesser, const char *source, struct operand left,
+                                   struct operand right) {
+    struct arena *scratch = &guesser->compile->scratch;
+    struct operand text = left.guess == GUESS_TEXT ? left : right;
+    if (family_of(left.guess) != GUESS_BOOL && family_of(right.guess) != GUESS_BOOL)
+        return arena_printf(scratch, "write number(%.*s) to compare numbers",
+                            (int)(text.end - text.start), source + text.start);
+    bool is_negated = left.end - left.start > 4 && strncmp(source + left.start, "not", 3) == 0;
+    return is_negated ? "\"not\" takes what stands next to it: write not (A == B), or A ~= B"
+                      : NULL;
+}
+
 static void warn_compared(struct guesser *guesser, const struct token *token, struct operand left,
                           struct operand right) {
-    struct operand text = left.guess == GUESS_TEXT ? left : right;
-    bool is_mixed = (left.guess == GUESS_TEXT && is_number(right.guess)) ||
-                    (right.guess == GUESS_TEXT && is_number(left.guess));
-    if (!is_mixed)
+    int a = family_of(left.guess), b = family_of(right.guess);
+    if (a == b || a == GUESS_UNKNOWN || b == GUESS_UNKNOWN || a == GUESS_TABLE || b == GUESS_TABLE)
         return;
     const char *source = token->text.bytes - token->offset;
     bool is_equality = token__is(token, "==") || token__is(token, "~=");
-    const char *hint =
-        arena_printf(&guesser->compile->scratch, "write number(%.*s) to compare numbers",
-                     (int)(text.end - text.start), source + text.start);
-    compile__warn(guesser->compile, token->offset, hint, "%s",
-                  is_equality ? "text is never equal to a number"
-                              : "text cannot be compared with a number");
+    compile__warn(guesser->compile, token->offset, comparison_hint(guesser, source, left, right),
+                  is_equality ? "%s is never equal to %s" : "%s cannot be compared with %s",
+                  guess__text(left.guess), guess__text(right.guess));
 }
 
 /* Operands of `..` that may be floats, which Lua would print in its own way. */

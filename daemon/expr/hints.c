@@ -88,3 +88,16 @@ void hint__append(struct slice source, const char *message, char *why) {
               strstr(message, "'gmatch'") || strstr(message, "'gsub'")))
         append(why, "; contains(...), regex.match(...) and regex.replace(...) take its place");
 }
+
+void why__mend(char *why) {
+    size_t size = strlen(why);
+    /* A character that was cut off at the end goes whole. */
+    for (size_t cut = 0; cut < 4 && cut <= size; cut++)
+        if (slice_is_utf8((struct slice){why, size - cut})) {
+            why[size - cut] = 0;
+            return;
+        }
+    for (; *why; why++)
+        if ((unsigned char)*why >= 0x80)
+            *why = '?';
+}

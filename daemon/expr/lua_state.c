@@ -278,7 +278,11 @@ enum status lua__eval(const struct chunk *chunk, const struct expr_scope *scope,
                   set__memory_budget_bytes(chunk->set));
     if (code == LUA_OK)
         code = call_protected(L, evaluate, &evaluation);
-    enum status status = code == LUA_OK ? STATUS_OK : explain(lua, chunk, code, why);
+    enum status status = STATUS_OK;
+    if (code != LUA_OK) {
+        status = explain(lua, chunk, code, why);
+        why__mend(why);
+    }
     tidy(lua);
     return status;
 }

@@ -46,6 +46,8 @@ enum status lua__eval(const struct chunk *chunk, const struct expr_scope *scope,
 
 /* Appends to `why` (EXPR_WHY_MAX) what helps against Lua's `message`, if anything does. */
 void hint__append(struct slice source, const char *message, char *why);
+/* Makes UTF-8 of `why`, which may quote anything and may be cut anywhere. */
+void why__mend(char *why);
 
 /* ---- values, all of which raise Lua errors
  * -----------------------------------------------------*/

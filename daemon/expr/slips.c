@@ -140,15 +140,15 @@ static bool check_bare_word(struct compile *compile, struct slice source, const 
                     name__find(compile->names, word).kind == NAME_UNKNOWN;
     if (!text__is_bare_word(word) || is_number || is_local)
         return true;
-    bool is_slot = name__find(compile->names, word).kind == NAME_SLOT;
-    const char *or_slot =
-        is_slot ? arena_printf(&compile->scratch,
-                               ", or (\"\" .. " SLICE_FMT ") for what " SLICE_FMT " holds",
-                               SLICE_ARG(word), SLICE_ARG(word))
-                : "";
+    enum name_kind kind = name__find(compile->names, word).kind;
+    const char *or_value = "";
+    if (kind == NAME_SLOT || kind == NAME_VARIABLE)
+        or_value = arena_printf(&compile->scratch,
+                                ", or (\"\" .. " SLICE_FMT ") for what " SLICE_FMT " holds",
+                                SLICE_ARG(word), SLICE_ARG(word));
     const char *hint =
         arena_printf(&compile->scratch, "write " SLICE_FMT "(\"" SLICE_FMT "\")%s",
-                     SLICE_ARG(token->text), SLICE_ARG(word), or_slot ? or_slot : "");
+                     SLICE_ARG(token->text), SLICE_ARG(word), or_value ? or_value : "");
     compile__error(compile, token->offset, hint,
                    "in a longer expression the name in " SLICE_FMT "(...) needs quotes",
                    SLICE_ARG(token->text));

@@ -69,6 +69,16 @@ static enum status get_size(void *source, struct slice argument, struct arena *a
     *out = value_int(3);
     return STATUS_OK;
 }
+static enum status get_file(void *source, struct slice argument, struct arena *arena,
+                            struct value *out) {
+    (void)source, (void)argument, (void)arena;
+    static const struct value_pair pairs[] = {
+        {{.type = VALUE_BYTES, .count = 4, .bytes = "name"},
+         {.type = VALUE_BYTES, .count = 5, .bytes = "a.txt"}},
+        {{.type = VALUE_BYTES, .count = 4, .bytes = "size"}, {.type = VALUE_INT, .integer = 9}}};
+    *out = (struct value){.type = VALUE_MAP, .count = 2, .pairs = pairs};
+    return STATUS_OK;
+}
 static enum status get_secret(void *source, struct slice argument, struct arena *arena,
                               struct value *out) {
     (void)source, (void)arena;
@@ -81,6 +91,7 @@ static const struct expr_variable fixture_http[] = {
     {"HttpHeader", EXPR_NAME, EXPR_HTTP, VALUE_BYTES, "", get_header},
     {"HttpQueryParam", EXPR_NAME, EXPR_HTTP, VALUE_BYTES, "", get_query},
     {"HttpJson", EXPR_PATH, EXPR_HTTP, VALUE_NIL, "", get_json},
+    {"HttpPostFile", EXPR_NAME, EXPR_HTTP, VALUE_MAP, "", get_file},
     {"HttpIsReady", EXPR_NO_ARGUMENT, EXPR_HTTP, VALUE_BOOL, "", get_is_ready},
     {"HttpSize", EXPR_NO_ARGUMENT, EXPR_HTTP, VALUE_INT, "", get_size},
     EXPR_VARIABLE_END};

@@ -72,6 +72,9 @@ static void a_bare_word_in_a_longer_expression_is_told_its_quotes(void **state) 
     assert_load_error(f, "${number(HttpJson(a.b.0))}", "needs quotes", "HttpJson(\"a.b.0\")");
     assert_load_error(f, "${HttpQueryParam(key) == \"\"}", "needs quotes",
                       "or (\"\" .. key) for what key holds");
+    assert_load_error(f, "${HttpQueryParam(HttpMethod):upper()}", "needs quotes",
+                      "or (\"\" .. HttpMethod) for what HttpMethod holds");
+    assert_text(f, "${HttpPostFile(\"avatar\").size + 1}", "10");
     assert_load_error(f, "${HttpHeader .. \"\"}", "needs an argument", "HttpHeader(\"name\")");
     assert_load_error(f, "${HttpMethod(\"a\") .. \"\"}", "takes no argument", "HttpMethod");
 }
@@ -150,12 +153,17 @@ static void text_and_numbers_are_told_of_number(void **state) {
     assert_text(f, "${HttpQueryParam(\"n\") == 5}", "false");
     assert_int_equal(f->warnings, 1);
     assert_true(f->warning.is_warning);
-    assert_contains(f->warning.text, "never equal");
+    assert_contains(f->warning.text, "text is never equal to a number");
     assert_contains(f->warning.hint, "number(HttpQueryParam(\"n\"))");
     assert_int_equal(f->warning.offset, 22);
     assert_text(f, "${5 ~= HttpMethod:upper()}", "true");
     assert_int_equal(f->warnings, 1);
     assert_text(f, "${HttpQueryParam(\"n\") == \"5\" or HttpSize == 5}", "false");
+    assert_int_equal(f->warnings, 0);
+    assert_text(f, "${not HttpMethod == \"GET\"}", "false");
+    assert_contains(f->warning.text, "true or false is never equal to text");
+    assert_contains(f->warning.hint, "not (A == B)");
+    assert_text(f, "${not (HttpMethod == \"GET\")}", "false");
     assert_int_equal(f->warnings, 0);
     assert_text(f, "${number(HttpQueryParam(\"n\")) == 42}", "true");
     assert_int_equal(f->warnings, 0);

@@ -36,6 +36,8 @@ static void a_bare_word_is_looked_up_directly(void **state) {
     assert_text(f, "${HttpHeader(absent)}", "");
     f->source.body = "{\"a\":{\"b\":[5,6]}}";
     assert_text(f, "${HttpJson(a.b.1)}", "6");
+    assert_text(f, "${HttpPostFile(avatar).name} ${HttpPostFile(avatar).size}", "a.txt 9");
+    assert_type(f, "${HttpPostFile(avatar).size}", VALUE_INT);
 }
 
 static void a_direct_look_up_takes_no_memory(void **state) {
@@ -75,6 +77,7 @@ static void a_family_without_a_source_is_empty(void **state) {
     f->scope.sources[EXPR_HTTP] = NULL;
     assert_text(f, "[${HttpMethod}${HttpHeader(a)}${HttpJson(a.b)}]", "[]");
     assert_text(f, "${HttpIsReady} ${HttpSize}", "false 0");
+    assert_text(f, "[${HttpPostFile(a).name}${HttpPostFile(\"a\").name or \"\"}]", "[]");
     assert_text(f, "${WsMessage .. \"x\"}", "x");
     assert_condition(f, "HttpIsReady", false);
     assert_condition(f, "HttpJson(flag)", false);
@@ -150,6 +153,7 @@ static void a_getter_that_refuses_is_named(void **state) {
     struct fixture *f = *state;
     assert_text(f, "${Secret(github)}", "s3cret");
     assert_run_error(f, "${Secret(gitlab)}", STATUS_FAILED, "Secret(gitlab) is not defined");
+    assert_run_error(f, "${Secret(\"\\xff\") .. \"\"}", STATUS_FAILED, "Secret(?) is not");
     assert_run_error(f, "${Secret(\"gitlab\") .. \"\"}", STATUS_FAILED,
                      "Secret(gitlab) is not defined");
 }
