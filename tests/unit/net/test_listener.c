@@ -1,0 +1,140 @@
+/* Accepting: peers are taken, those who wait are not reset by a close, and descriptors may run out.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include "net/net.h"
+
+#define PEERS 20
+
+struct world {
+    struct net_loop *loop;
+    struct net_listener *listener;
+    struct net_address address;
+    int accepted[PEERS];
+    int count;
+    char host[NET_ADDRESS_MAX];
+};
+
+static void on_accept(void *context, int fd, const struct net_address *peer) {
+    struct world *world = context;
+    assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    assert_true(slice_is(net_address_host(peer, world->host), "127.0.0.1"));
+    world->accepted[world->count++] = fd;
+}
+
+static int set_up(void **state) {
+    struct world *world = calloc(1, sizeof(*world));
+    struct net_address found[2];
+    size_t count;
+    int fd;
+    world->loop = net_loop_new(&(struct net_loop_options){.clock = &clock_system});
+    assert_int_equal(net_bind_parse(SLICE("127.0.0.1:0"), found, &count), STATUS_OK);
+    world->address = found[0];
+    assert_int_equal(net_listen(&world->address, 1, &fd), STATUS_OK);
+    world->listener = net_listener_open(world->loop, fd, on_accept, world);
+    assert_non_null(world->listener);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct world *world = *state;
+    if (world->listener) {
+        net_listener_close(world->listener);
+    }
+    while (world->count) {
+        close(world->accepted[--world->count]);
+    }
+    net_loop_free(world->loop);
+    free(world);
+    return 0;
+}
+
+static int dial(struct world *world) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&world->address.addr, world->address.size), 0);
+    return fd;
+}
+
+static void peers_are_accepted(void **state) {
+    struct world *world = *state;
+    int fds[3];
+    for (int i = 0; i < 3; i++) {
+        fds[i] = dial(world);
+    }
+    for (int i = 0; i < 1000 && world->count < 3; i++) {
+        net_loop_turn(world->loop, 2);
+    }
+    assert_int_equal(world->count, 3);
+    for (int i = 0; i < 3; i++) {
+        close(fds[i]);
+    }
+}
+
+static void a_close_accepts_those_who_wait(void **state) {
+    struct world *world = *state;
+    int first = dial(world), second = dial(world);
+    net_listener_close(world->listener);
+    world->listener = NULL;
+    assert_int_equal(world->count, 2);
+    close(first);
+    close(second);
+}
+
+/* proves D8: no descriptors left */
+static void without_descriptors_peers_are_shed_and_later_taken_again(void **state) {
+    struct world *world = *state;
+    struct rlimit old, low;
+    int peers[PEERS], devnull = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    char byte;
+    log_open(devnull, LOG_TEXT, LOG_ERROR);
+    for (int i = 0; i < 5; i++) {
+        peers[i] = dial(world);
+    }
+    int next = dup(devnull);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    low = old;
+    low.rlim_cur = (rlim_t)next + 2; /* room for two more */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    for (int i = 0; i < 20; i++) {
+        net_loop_turn(world->loop, 1);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(world->count, 2);
+    for (int i = 2; i < 5; i++) {
+        ssize_t size = recv(peers[i], &byte, 1, MSG_DONTWAIT);
+        assert_true(size == 0 || (size < 0 && errno == ECONNRESET)); /* told, not left waiting */
+    }
+    peers[5] = dial(world);
+    for (int i = 0; i < 1000 && world->count < 3; i++) {
+        net_loop_turn(world->loop, 2);
+    }
+    assert_int_equal(world->count, 3);
+    for (int i = 0; i < 6; i++) {
+        close(peers[i]);
+    }
+    log_open(2, LOG_TEXT, LOG_INFO);
+    close(devnull);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(peers_are_accepted),
+        TEST(a_close_accepts_those_who_wait),
+        TEST(without_descriptors_peers_are_shed_and_later_taken_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
