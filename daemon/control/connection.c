@@ -41,7 +41,8 @@ static struct connection *of(struct net_stream *stream) {
     return CONTAINER_OF(stream, struct connection, stream);
 }
 
-/* ---- arrival ------------------------------------------------------------------------------------ */
+/* ---- arrival ------------------------------------------------------------------------------------
+ */
 
 /* Whoever waits for nothing must not keep others out. */
 static bool make_room(struct control *control) {
@@ -123,7 +124,8 @@ static void take(struct connection *connection, struct net_bytes data) {
     process(connection);
 }
 
-/* ---- requests ------------------------------------------------------------------------------------ */
+/* ---- requests
+ * ------------------------------------------------------------------------------------ */
 
 static void process(struct connection *connection) {
     connection->is_processing = true;
@@ -206,7 +208,7 @@ static bool read_body(struct connection *connection) {
     return event == HTTP_BODY_DONE;
 }
 
-static void drop_call(struct call *call) {
+void call_drop(struct call *call) {
     control__unref(call->control);
     buffer_deinit(&call->body);
     buffer_deinit(&call->text);
@@ -228,7 +230,7 @@ static void refuse(struct connection *connection, const struct http_error *error
     out_end(&out);
     out_end(&out);
     if (connection->reading)
-        drop_call(connection->reading);
+        call_drop(connection->reading);
     connection->reading = NULL;
     const struct http_answer answer = {.status = error->status,
                                        .minor = 1,
@@ -238,7 +240,8 @@ static void refuse(struct connection *connection, const struct http_error *error
     buffer_deinit(&text);
 }
 
-/* ---- answers -------------------------------------------------------------------------------------- */
+/* ---- answers
+ * -------------------------------------------------------------------------------------- */
 
 void connection__answer(struct connection *connection, const struct http_answer *answer,
                         struct slice body) {
@@ -282,10 +285,11 @@ void connection__chunk(struct net_stream *stream, struct slice bytes) {
     (void)net_write(stream, parts, 3); /* a lost connection tells by an event */
 }
 
-/* ---- the end -------------------------------------------------------------------------------------- */
+/* ---- the end
+ * -------------------------------------------------------------------------------------- */
 
-/* Who waits for an answer, or follows the log, may be quiet; who does not take what it asked for may
- * not. */
+/* Who waits for an answer, or follows the log, may be quiet; who does not take what it asked for
+ * may not. */
 static void on_quiet(struct connection *connection) {
     size_t waiting = net_backlog(&connection->stream);
     bool is_stuck = waiting > 0 && waiting >= connection->waiting_bytes;
@@ -306,7 +310,7 @@ static void on_closed(struct connection *connection) {
     if (connection->call)
         connection->call->connection = NULL; /* its answer will be dropped */
     if (connection->reading)
-        drop_call(connection->reading);
+        call_drop(connection->reading);
     if (connection->gone)
         connection->gone(connection->gone_context);
     buffer_deinit(&connection->in);
@@ -323,7 +327,8 @@ void connection__close_all(struct control *control) {
     }
 }
 
-/* ---- calls ---------------------------------------------------------------------------------------- */
+/* ---- calls
+ * ---------------------------------------------------------------------------------------- */
 
 static void send_answer(struct call *call, unsigned status, struct slice content_type,
                         struct slice allow) {
@@ -335,8 +340,8 @@ static void send_answer(struct call *call, unsigned status, struct slice content
         headers[count++] = (struct http_header){SLICE("Allow"), allow};
     const struct http_answer answer = {.status = (uint16_t)status,
                                        .minor = 1,
-                                       .keep_alive = call->is_kept_alive &&
-                                                     !call->control->is_closed,
+                                       .keep_alive =
+                                           call->is_kept_alive && !call->control->is_closed,
                                        .content_type = content_type,
                                        .content_length = call->text.size,
                                        .headers = headers,
@@ -345,7 +350,7 @@ static void send_answer(struct call *call, unsigned status, struct slice content
         connection__answer(call->connection, &answer, buffer_slice(&call->text));
     else if (call->connection)
         call->connection->call = NULL;
-    drop_call(call);
+    call_drop(call);
 }
 
 void call_answer(struct call *call) { call_answer_as(call, SLICE("application/json")); }
@@ -399,10 +404,7 @@ void call_error(struct call *call, unsigned status, struct slice at, const char 
     out_end(&call->out);
     (void)buffer_append(&call->text, SLICE("\n")); /* the line is an answer without it too */
     buffer_deinit(&message);
-    send_answer(call, status, SLICE("application/json"),
-                status == 405 ? at : SLICE_NONE);
+    send_answer(call, status, SLICE("application/json"), status == 405 ? at : SLICE_NONE);
 }
 
-void call_no_memory(struct call *call) {
-    call_error(call, 503, SLICE_NONE, "out of memory");
-}
+void call_no_memory(struct call *call) { call_error(call, 503, SLICE_NONE, "out of memory"); }

@@ -8,11 +8,11 @@
 
 #include "control/internal.h"
 
-#define SOCKET_UMASK  0117
-#define SOCKET_MODE   0660
-#define FOLDER_MODE   0755
-#define SOCKET_QUEUE  64
-#define GROUP_BYTES   16384
+#define SOCKET_UMASK 0117
+#define SOCKET_MODE  0660
+#define FOLDER_MODE  0755
+#define SOCKET_QUEUE 64
+#define GROUP_BYTES  16384
 
 static bool make_folder(const char *path);
 static int open_socket(const char *path);
@@ -23,17 +23,18 @@ struct control *control_open(const struct control_options *options) {
     *control = (struct control){.loop = options->loop,
                                 .host = options->host,
                                 .context = options->context,
-                                .workers = options->workers,
                                 .worker_count = options->worker_count,
                                 .path = base_strdup(slice_of(options->path)),
                                 .stats = stats__new(),
                                 .refs = 1};
+    size_t bytes = options->worker_count * sizeof *options->workers;
+    control->workers = base_alloc(bytes);
+    memcpy(control->workers, options->workers, bytes);
     list_init(&control->connections);
     bool is_good = !options->makes_folder || make_folder(control->path);
     int fd = is_good ? open_socket(control->path) : -1;
     if (fd >= 0)
-        control->listener =
-            net_listener_open(control->loop, fd, connection__accept, control);
+        control->listener = net_listener_open(control->loop, fd, connection__accept, control);
     if (fd >= 0 && !control->listener) {
         log_line(LOG_ERROR, NULL, "cannot watch the control socket: %s", strerror(errno));
         close(fd);
@@ -128,6 +129,7 @@ void control__unref(struct control *control) {
     if (--control->refs)
         return;
     stats__free(control->stats);
+    free(control->workers);
     free(control->path);
     free(control);
 }

@@ -18,7 +18,8 @@
 #include "registry/registry.h"
 #include "server/server.h"
 
-/* ---- JSON as it is written -------------------------------------------------------------------- */
+/* ---- JSON as it is written --------------------------------------------------------------------
+ */
 #define OUT_DEPTH 16
 struct out {
     struct buffer *buffer;
@@ -38,11 +39,12 @@ void out_u64(struct out *out, const char *name, uint64_t number);
 void out_rate(struct out *out, const char *name, double per_s); /* one digit behind the point */
 void out_bool(struct out *out, const char *name, bool value);
 void out_null(struct out *out, const char *name);
-void out_time(struct out *out, const char *name, uint64_t wall_ms); /* 0: null */
+void out_time(struct out *out, const char *name, uint64_t wall_ms);  /* 0: null */
 void out_json(struct out *out, const char *name, struct slice json); /* as it is */
-void out_slice_map(struct out *out, struct slice name);              /* a name that is no constant */
+void out_slice_map(struct out *out, struct slice name); /* a name that is no constant */
 
-/* ---- what the daemon tells ---------------------------------------------------------------------- */
+/* ---- what the daemon tells ----------------------------------------------------------------------
+ */
 struct control_worker {
     struct net_loop *loop;
     struct server_set *servers;
@@ -94,13 +96,14 @@ struct control_host {
                                        uint64_t *allowed);
 };
 
-/* ---- its life ---------------------------------------------------------------------------------- */
+/* ---- its life ----------------------------------------------------------------------------------
+ */
 struct control;
 struct control_options {
     struct net_loop *loop;
-    const struct control_host *host; /* these three outlive it */
+    const struct control_host *host; /* it and the context outlive the API */
     void *context;
-    const struct control_worker *workers;
+    const struct control_worker *workers; /* copied */
     uint32_t worker_count;
     const char *path;
     bool makes_folder; /* of `path`, where it is missing */

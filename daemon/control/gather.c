@@ -53,6 +53,19 @@ void gather(struct call *call, const struct gather_ask *ask) {
     arrive(gather);
 }
 
+const void *gather_input(const struct gather_part *parts) { return parts->gather->ask.input; }
+
+struct slice *slice__box(struct slice text) {
+    struct slice *box = malloc(sizeof *box + text.size);
+    if (!box)
+        return NULL;
+    char *bytes = (char *)(box + 1);
+    if (text.size)
+        memcpy(bytes, text.bytes, text.size);
+    *box = (struct slice){bytes, text.size};
+    return box;
+}
+
 static void on_worker(struct net_message *message, struct net_loop *loop) {
     struct gather_part *part = CONTAINER_OF(message, struct gather_part, message);
     if (!loop) { /* the worker is gone, and this is the control thread */
@@ -74,9 +87,7 @@ static void on_home(struct net_message *message, struct net_loop *loop) {
     arrive(part->gather);
 }
 
-static void on_late(struct net_timer *timer) {
-    answer(CONTAINER_OF(timer, struct gather, timer));
-}
+static void on_late(struct net_timer *timer) { answer(CONTAINER_OF(timer, struct gather, timer)); }
 
 static void answer(struct gather *gather) {
     struct call *call = gather->call;

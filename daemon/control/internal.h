@@ -10,7 +10,7 @@ struct control {
     struct net_loop *loop;
     const struct control_host *host;
     void *context;
-    const struct control_worker *workers;
+    struct control_worker *workers;
     uint32_t worker_count, next_worker; /* runs are started round robin */
     char *path;
     struct net_listener *listener;
@@ -24,7 +24,8 @@ struct control {
 struct control *control__ref(struct control *control);
 void control__unref(struct control *control);
 
-/* ---- calls: one request and its answer ---------------------------------------------------------- */
+/* ---- calls: one request and its answer ----------------------------------------------------------
+ */
 struct connection;
 struct call { /* lives until it is answered, also when its connection is gone */
     struct control *control;
@@ -45,6 +46,7 @@ void call_answer_as(struct call *call, struct slice content_type);
 void call_error(struct call *call, unsigned status, struct slice at, const char *format, ...)
     PRINTF_LIKE(4, 5);
 void call_no_memory(struct call *call);
+void call_drop(struct call *call); /* after its connection has become a stream */
 /* A parameter of the query or a text of the body; SLICE_NONE when absent. */
 struct slice call_text(struct call *call, const char *name);
 bool call_flag(struct call *call, const char *name);
@@ -56,26 +58,28 @@ CONTROL_COMMANDS(X)
 #undef X
 void route__dispatch(struct call *call);
 
-/* ---- connections -------------------------------------------------------------------------------- */
+/* ---- connections --------------------------------------------------------------------------------
+ */
 void connection__accept(void *context, int fd, const struct net_address *peer);
 void connection__close_all(struct control *control);
 void connection__answer(struct connection *connection, const struct http_answer *answer,
                         struct slice body);
 /* The connection becomes a stream of chunks that ends when the peer goes; `gone` is told once. */
-struct net_stream *connection__stream(struct connection *connection,
-                                      void (*gone)(void *context), void *context);
+struct net_stream *connection__stream(struct connection *connection, void (*gone)(void *context),
+                                      void *context);
 void connection__chunk(struct net_stream *stream, struct slice bytes);
 
-/* ---- asking workers ------------------------------------------------------------------------------ */
+/* ---- asking workers
+ * ------------------------------------------------------------------------------ */
 /* One part a worker, each filled on its worker's thread into its own arena. */
 struct gather;
 struct gather_part {
-    struct gather *gather; /* private */
+    struct gather *gather;      /* private */
     struct net_message message; /* private */
     const struct control_worker *worker;
     uint32_t number;
     struct arena arena;
-    enum status status; /* set by the asker; not OK: left out, and partial */
+    enum status status;            /* set by the asker; not OK: left out, and partial */
     bool has_arrived, is_answered; /* the first is private */
     void *data;
     size_t count;
@@ -90,9 +94,16 @@ struct gather_ask {
     void (*release)(void *input); /* of the input, once nobody uses it; may be NULL */
 };
 void gather(struct call *call, const struct gather_ask *ask);
+const void *gather_input(const struct gather_part *parts);
+struct slice *slice__box(struct slice text); /* a copy in one heap block, as an input; or NULL */
 
-/* ---- parts -------------------------------------------------------------------------------------- */
-struct control_server *server__find(struct call *call, struct slice id); /* NULL: not there */
+/* ---- parts --------------------------------------------------------------------------------------
+ */
+const struct task *task__find(struct call *call); /* the call's ID; NULL after an answer */
+/* False after an answer; 0 ms: not given. */
+bool call_timeout(struct call *call, uint64_t *out_ms);
+void task__request(struct call *call, const struct task *task, struct slice line,
+                   uint64_t timeout_ms);
 struct stats *stats__new(void);
 void stats__free(struct stats *stats);
 void stats__sample(struct control *control);

@@ -1,0 +1,282 @@
+/* Every bound with its value, where it was set, and how often it refused something. */
+#include <stdlib.h>
+
+#include "control/internal.h"
+
+#define NOT_COUNTED UINT64_MAX
+
+struct bound { /* a key of a server that bounds something */
+    const char *key;
+    int counter; /* enum server_bound; -1: what it refuses is not counted */
+};
+static const struct bound server_bounds[] = {
+    {"max-header-size", SERVER_MAX_HEADER},
+    {"max-header-count", SERVER_MAX_HEADER},
+    {"header-timeout", SERVER_HEADER_TIMEOUT},
+    {"max-body", SERVER_MAX_BODY},
+    {"body-timeout", SERVER_BODY_TIMEOUT},
+    {"idle-timeout", SERVER_IDLE_TIMEOUT},
+    {"response-timeout", SERVER_RESPONSE_TIMEOUT},
+    {"max-message", SERVER_MAX_MESSAGE},
+    {"max-backlog", SERVER_MAX_BACKLOG},
+    {"slow-consumer", -1},
+    {"drain-timeout", SERVER_DRAIN_TIMEOUT},
+    {"ping-interval", -1},
+    {"pong-timeout", SERVER_PONG_TIMEOUT},
+    {"handshake-timeout", -1},
+    {"max-sessions", SERVER_MAX_SESSIONS},
+    {"max-sessions-per-address", SERVER_MAX_PER_ADDRESS},
+    {"max-tls-sessions", -1},
+};
+static const char *const main_bounds[] = {"max-programs",    "max-run-memory",    "run-memory",
+                                          "expression-time", "expression-memory", "max-globals",
+                                          "max-global",      "shutdown-timeout"};
+
+/* ---- one row
+ * ------------------------------------------------------------------------------------------------
+ */
+
+struct row {
+    const char *key;
+    const char *of;
+    const struct config_field *field; /* of `object` */
+    const void *object;
+    struct config_mark set_at; /* line 0: not set */
+    bool is_manager;           /* set, by the manager */
+    uint64_t refused;
+};
+
+static const struct config_field *field_of(const struct config_field *fields, const char *key) {
+    for (; fields->name; fields++)
+        if (strcmp(fields->name, key) == 0)
+            return fields;
+    return NULL;
+}
+
+/* Sizes in bytes, numbers as they are, durations and choices as the YAML spells them. */
+static void write_value(struct call *call, const struct row *row) {
+    struct out *out = &call->out;
+    const char *at = (const char *)row->object + row->field->offset;
+    struct slice text;
+    if (row->field->type == CONFIG_SIZE)
+        out_u64(out, "value", *(const uint64_t *)(const void *)at);
+    else if (row->field->type == CONFIG_U32)
+        out_u64(out, "value", *(const uint32_t *)(const void *)at);
+    else if (config_spell(row->field, row->object, &call->arena, &text) == STATUS_OK)
+        out_text(out, "value", text);
+    else
+        out_null(out, "value");
+}
+
+static void write_set_at(struct call *call, const struct row *row) {
+    const char *place = row->is_manager ? "manager" : "default";
+    if (row->set_at.line)
+        place = arena_printf(&call->arena, "%s:%u", row->set_at.file, row->set_at.line);
+    out_text(&call->out, "set_at", slice_of(place ? place : ""));
+}
+
+static void write_refused(struct out *out, uint64_t refused) {
+    if (refused == NOT_COUNTED)
+        out_null(out, "refused");
+    else
+        out_u64(out, "refused", refused);
+}
+
+static void write_row(struct call *call, const struct row *row) {
+    out_map(&call->out, NULL);
+    out_text(&call->out, "key", slice_of(row->key));
+    out_text(&call->out, "of", slice_of(row->of));
+    write_value(call, row);
+    write_set_at(call, row);
+    write_refused(&call->out, row->refused);
+    out_end(&call->out);
+}
+
+static struct config_mark mark_of(const struct config_node *map, const char *key) {
+    const struct config_node *node = map && map->kind == CONFIG_MAP ? config_get(map, key) : NULL;
+    return node ? node->mark : (struct config_mark){0};
+}
+
+/* ---- the main file
+ * --------------------------------------------------------------------------------------------- */
+
+/* The table's offsets are those of a larger struct that holds a declare_main; the first bound tells
+ * where. */
+static void write_main(struct call *call, const uint64_t *refused) {
+    const struct control *control = call->control;
+    const struct config_files *files = control->host->files(control->context);
+    const struct declare_main *main = control->host->main(control->context);
+    if (!main)
+        return;
+    size_t shift = field_of(declare_main_fields, "max-programs")->offset -
+                   offsetof(struct declare_main, max_programs);
+    for (size_t i = 0; i < ARRAY_SIZE(main_bounds); i++) {
+        const struct config_field *found = field_of(declare_main_fields, main_bounds[i]);
+        if (!found)
+            continue;
+        struct config_field field = *found;
+        field.offset -= shift;
+        bool is_counted = strcmp(main_bounds[i], "run-memory") == 0;
+        const struct row row = {.key = main_bounds[i],
+                                .of = "main",
+                                .field = &field,
+                                .object = main,
+                                .set_at = mark_of(files ? files->main : NULL, main_bounds[i]),
+                                .refused = is_counted ? refused[RUN_MEMORY] : NOT_COUNTED};
+        write_row(call, &row);
+    }
+}
+
+/* ---- servers
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+static const struct config_node *declared(const struct config_section *section, struct slice id) {
+    for (size_t i = 0; i < section->count; i++)
+        if (slice_equal(section->entries[i].id, id))
+            return section->entries[i].value;
+    return NULL;
+}
+
+static uint64_t count_refused(const struct control *control, const struct control_server *server,
+                              int counter) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; counter >= 0 && i < control->worker_count; i++)
+        sum += atomic_load_explicit(&server->counters[i].refused[counter], memory_order_relaxed);
+    return counter < 0 ? NOT_COUNTED : sum;
+}
+
+/* The options are the first member of what the table's offsets count from. */
+static void write_server(struct call *call, const struct control_server *server) {
+    const struct control *control = call->control;
+    const struct config_files *files = control->host->files(control->context);
+    bool is_file = server->origin == REGISTRY_FILE;
+    const struct config_node *node =
+        is_file && files ? declared(&files->servers, server->id) : NULL;
+    struct value given = value_nil();
+    size_t at;
+    if (!is_file)
+        (void)json_decode(server->json, &call->arena, &given, &at); /* nil: nothing is given */
+    const char *of = arena_printf(&call->arena, "server:" SLICE_FMT, SLICE_ARG(server->id));
+    for (size_t i = 0; of && i < ARRAY_SIZE(server_bounds); i++) {
+        const struct bound *bound = &server_bounds[i];
+        const struct config_field *field = field_of(declare_server_fields, bound->key);
+        if (!field || field->offset >= sizeof *server->options)
+            continue;
+        const struct row row = {.key = bound->key,
+                                .of = of,
+                                .field = field,
+                                .object = server->options,
+                                .set_at = mark_of(node, bound->key),
+                                .is_manager =
+                                    value_member(given, slice_of(bound->key)).type != VALUE_NIL,
+                                .refused = count_refused(control, server, bound->counter)};
+        write_row(call, &row);
+    }
+}
+
+/* ---- tasks
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+struct input {
+    struct program *program;
+};
+struct refusals { /* of a worker: one a task, and all together */
+    uint64_t all[RUN_GATES];
+    uint64_t max[];
+};
+
+static void release(void *object) {
+    struct input *input = object;
+    program_unref(input->program);
+    free(input);
+}
+
+static void ask_refusals(struct gather_part *part, const void *context) {
+    const struct input *input = context;
+    struct engine *engine = part->worker->engine;
+    const struct program *mine = engine_program(engine);
+    size_t count = program_task_count(input->program);
+    struct refusals *refusals =
+        arena_zalloc(&part->arena, sizeof *refusals + count * sizeof refusals->max[0]);
+    struct engine_stats stats;
+    part->data = refusals;
+    if (!refusals) {
+        part->status = STATUS_NO_MEMORY;
+        return;
+    }
+    engine_stats(engine, &stats);
+    memcpy(refusals->all, stats.refused, sizeof refusals->all);
+    for (size_t i = 0; mine && i < count; i++) {
+        struct task_info info;
+        const struct task *task = program_find_task(mine, program_task(input->program, i)->id);
+        if (!task)
+            continue;
+        engine_task_info(engine, task, &info);
+        refusals->max[i] = info.refused[RUN_MAX];
+    }
+}
+
+#define MODE_MAX_DEFAULT 10000
+
+static void write_task(struct call *call, const struct task *task, uint64_t refused) {
+    struct out *out = &call->out;
+    const struct config_node *mode = config_get(task->declaration, "mode");
+    const struct config_node *max =
+        mode && mode->kind == CONFIG_MAP ? config_get(mode, "max") : NULL;
+    const char *of = arena_printf(&call->arena, "task:" SLICE_FMT, SLICE_ARG(task->id));
+    const struct row row = {.set_at = max ? max->mark : (struct config_mark){0}};
+    uint64_t value = MODE_MAX_DEFAULT;
+    if (max && slice_to_u64(max->text, &value) != STATUS_OK)
+        value = MODE_MAX_DEFAULT;
+    out_map(out, NULL);
+    out_text(out, "key", SLICE("mode.max"));
+    out_text(out, "of", slice_of(of ? of : "task"));
+    out_u64(out, "value", value);
+    write_set_at(call, &row);
+    write_refused(out, refused);
+    out_end(out);
+}
+
+/* ---- the command
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+static void on_refusals(struct call *call, struct gather_part *parts, uint32_t part_count) {
+    const struct control *control = call->control;
+    const struct program *program = ((const struct input *)gather_input(parts))->program;
+    struct control_server *servers;
+    size_t count;
+    uint64_t all[RUN_GATES] = {0};
+    if (control->host->servers(control->context, &call->arena, &servers, &count)) {
+        call_no_memory(call);
+        return;
+    }
+    for (uint32_t i = 0; i < part_count; i++)
+        for (size_t gate = 0; parts[i].is_answered && gate < RUN_GATES; gate++)
+            all[gate] += ((const struct refusals *)parts[i].data)->all[gate];
+    out_list(&call->out, NULL);
+    write_main(call, all);
+    for (size_t i = 0; i < count; i++)
+        write_server(call, &servers[i]);
+    for (size_t i = 0; i < program_task_count(program); i++) {
+        uint64_t refused = 0;
+        for (uint32_t k = 0; k < part_count; k++)
+            refused += parts[k].is_answered ? ((const struct refusals *)parts[k].data)->max[i] : 0;
+        write_task(call, program_task(program, i), refused);
+    }
+    out_end(&call->out);
+    call_answer(call);
+}
+
+void route__limits(struct call *call) {
+    struct program *program = call->control->host->program(call->control->context);
+    struct input *input = program ? malloc(sizeof *input) : NULL;
+    if (!input) {
+        call_error(call, 503, SLICE_NONE, "%s", program ? "out of memory" : "still starting");
+        return;
+    }
+    input->program = program_ref(program);
+    gather(call, &(struct gather_ask){ask_refusals, on_refusals, input, release});
+}
