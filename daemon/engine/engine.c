@@ -24,6 +24,10 @@ struct engine *engine_new(const struct engine_options *options) {
     }
     arena_init_with(&engine->scratch, engine->first_scratch, SCRATCH_BYTES, SCRATCH_BYTES, 0);
     map_init(&engine->locals, (struct hash_key){3, 4}); /* IDs come from the files alone */
+    /* Keys of modes come from peers. */
+    map_init(&engine->turns, (struct hash_key){options->seed[0], options->seed[1]});
+    map_init(&engine->rates, (struct hash_key){options->seed[0], options->seed[1]});
+    list_init(&engine->rate_order);
     list_init(&engine->runs);
     list_init(&engine->queue);
     engine->wake_ns = UINT64_MAX;
@@ -46,6 +50,7 @@ static void drop_generations(struct engine *engine) {
 
 void engine_free(struct engine *engine) {
     struct map_entry *entry;
+    engine__enter(engine); /* and never left: what waits for its turn must not begin now */
     while (!list_is_empty(&engine->runs)) {
         struct run *run = CONTAINER_OF(engine->runs.next, struct run, link);
         run->is_hard = true;
@@ -59,6 +64,9 @@ void engine_free(struct engine *engine) {
         free(run);
     }
     drop_generations(engine);
+    rates__free(engine);
+    map_deinit(&engine->turns);
+    map_deinit(&engine->rates);
     for (size_t at = 0; (entry = map_next(&engine->locals, &at));) {
         struct task_local *local = entry->value;
         free(local->id);

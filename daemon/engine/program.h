@@ -10,6 +10,7 @@
 #define BLOCK_FRAMES_MAX   (BLOCK_DEPTH_MAX + 1)
 #define REPEAT_MAX_DEFAULT 10000
 #define TASK_MAX_DEFAULT   10000
+#define RATE_RUNS_MAX      1000
 
 /* A free value: `json`, `vars`, `set`. */
 enum tree_kind { TREE_CONSTANT, TREE_TEMPLATE, TREE_LIST, TREE_MAP };
@@ -108,13 +109,23 @@ struct program_step {
 };
 
 enum mode_type { MODE_PARALLEL, MODE_SINGLE, MODE_RESTART, MODE_QUEUED };
+enum mode_overflow { OVERFLOW_REJECT, OVERFLOW_DROP_OLDEST };
 struct task_mode {
     enum mode_type type;
     uint32_t max, max_waiting;
     bool has_max;
+    bool has_turns; /* its runs take turns per key: queued, restart, or anything with a key */
     const struct expr_template *key;
-    int overflow;
+    enum mode_overflow overflow;
     struct slice on_refused;
+    struct config_mark mark;
+};
+enum rate_then { RATE_DROP, RATE_LAST };
+struct task_rate { /* at-most */
+    uint32_t runs; /* 0: no bound */
+    uint64_t per_ms;
+    const struct expr_template *key;
+    enum rate_then then;
     struct config_mark mark;
 };
 struct task_condition {
@@ -146,6 +157,7 @@ struct task_program {
     const struct task_condition *conditions;
     size_t condition_count;
     struct task_mode mode;
+    struct task_rate rate;
     enum step_on_error on_error; /* of steps that say nothing */
     struct retry retry;
     struct slice on_error_task; /* size 0: none */

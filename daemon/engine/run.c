@@ -79,17 +79,14 @@ static struct run_verdict admit(struct run *run, bool asks_conditions) {
         verdict.mark = task->conditions[i].mark;
         return verdict;
     }
-    verdict.gate = run->depth > RUN_DEPTH_MAX ? RUN_DEPTH : gate__enter(run);
-    if (verdict.gate != RUN_ADMITTED) {
+    verdict.retry_after_ms = 1000;
+    verdict.gate =
+        run->depth > RUN_DEPTH_MAX ? RUN_DEPTH : gate__enter(run, &verdict.retry_after_ms);
+    if (verdict.retry_after_ms < 1000)
         verdict.retry_after_ms = 1000;
-        verdict.mark = task->mode.mark;
-    }
+    if (verdict.gate != RUN_ADMITTED)
+        verdict.mark = verdict.gate == RUN_AT_MOST ? task->rate.mark : task->mode.mark;
     return verdict;
-}
-
-static void count_refusal(struct engine *engine, struct task_local *local, enum run_gate gate) {
-    engine->stats.refused[gate]++;
-    local->info.refused[gate]++;
 }
 
 static bool var_begin(struct run *run, const struct task_var *var, char *why) {
@@ -192,24 +189,50 @@ static void discard(struct run *run) {
     run__free(run);
 }
 
-struct run_verdict run_begin(struct engine *engine, const struct task *task, struct event *event) {
-    engine__enter(engine);
+/* Counts it as started and lets it begin, or wait for its turn. False: no memory to wait. */
+static bool let_in(struct run *run, bool is_queued) {
+    bool waits = run->waits_turn || run->waits_rate;
+    if ((waits || is_queued) && !run__hold(run))
+        return false;
+    enter(run);
+    if (waits)
+        gate__wait(run);
+    else if (is_queued)
+        list_append(&run->engine->queue, &run->queue);
+    else
+        run__advance(run);
+    return true;
+}
+
+static struct run_verdict begin_task(struct engine *engine, const struct task *task,
+                                     struct event *event) {
     struct run *run = run__new(engine, program_of(task));
     struct run_verdict verdict = {.gate = RUN_MEMORY, .retry_after_ms = 1000};
     if (!run) {
         engine->stats.refused[RUN_MEMORY]++;
-        engine__leave(engine);
         return verdict;
     }
     run->cause = event->cause;
     bind_event(run, event);
     verdict = admit(run, true);
-    if (verdict.gate == RUN_ADMITTED) {
-        enter(run);
-        run__advance(run);
-    } else {
-        count_refusal(engine, run->local, verdict.gate);
+    if (verdict.gate == RUN_ADMITTED && !let_in(run, false))
+        verdict.gate = RUN_MEMORY;
+    if (verdict.gate != RUN_ADMITTED) {
+        gate__count_refusal(run, verdict.gate);
         discard(run);
+    }
+    return verdict;
+}
+
+struct run_verdict run_begin(struct engine *engine, const struct task *task, struct event *event) {
+    struct run_verdict verdict;
+    engine__enter(engine);
+    for (int hops = 0; task; hops++) {
+        const struct task_mode *mode = &program_of(task)->mode;
+        verdict = begin_task(engine, task, event);
+        bool is_handed_on = (verdict.gate == RUN_MODE || verdict.gate == RUN_MAX) &&
+                            mode->on_refused.size && hops < HAND_ONS_MAX;
+        task = is_handed_on ? program_find_task(program_of(task)->program, mode->on_refused) : NULL;
     }
     engine__leave(engine);
     return verdict;
@@ -278,7 +301,7 @@ void run_cancel(struct run *run) {
     engine__enter(engine);
     run->is_cancelled = true;
     if (run->state == RUN_QUEUED) {
-        list_remove(&run->queue);
+        turns__unqueue(run);
     } else {
         timer__arm(&engine->timers, &run->limit, engine__now_ns(engine) + GRACE_MS * 1000000ull);
         strand__interrupt(&run->main, SIGNAL_CANCEL, FORCE_NONE);
@@ -287,7 +310,10 @@ void run_cancel(struct run *run) {
     engine__leave(engine);
 }
 
-void run_unwatch(struct run *run) { run->on_ended = NULL; }
+void run_unwatch(struct run *run) {
+    run->on_ended = NULL;
+    run->waiting_parent = NULL;
+}
 
 /* ---- end ---------------------------------------------------------------------------------------
  */
@@ -409,6 +435,8 @@ static void take_cause(struct run *run, const struct run_request *request) {
     if (!request->parent)
         return;
     run->depth = request->parent->depth + 1;
+    if (request->on_ended)
+        run->waiting_parent = request->parent;
     (void)run_id_text(request->parent);
     memcpy(run->parent_id, request->parent->id_text, sizeof run->parent_id);
 }
@@ -428,20 +456,18 @@ static enum status queue_run(struct engine *engine, const struct run_request *re
         *verdict = admit(run, request->cause != RUN_MANUAL);
         status = verdict->gate == RUN_ADMITTED ? STATUS_OK : STATUS_LIMIT;
         if (status == STATUS_LIMIT)
-            count_refusal(engine, run->local, verdict->gate);
-    }
-    if (status == STATUS_OK && !run__hold(run))
-        status = STATUS_NO_MEMORY;
-    if (status != STATUS_OK) {
-        discard(run);
-        return status;
+            gate__count_refusal(run, verdict->gate);
     }
     if (error) {
         run__copy_error(run, error);
         run->main.has_failed = true; /* IsError holds in a handler from its first step on */
     }
-    enter(run);
-    list_append(&engine->queue, &run->queue);
+    if (status == STATUS_OK && !let_in(run, true))
+        status = STATUS_NO_MEMORY;
+    if (status != STATUS_OK) {
+        discard(run);
+        return status;
+    }
     *out = run;
     return STATUS_OK;
 }

@@ -13,6 +13,7 @@
 #define SLOTS_INLINE   8
 #define RUN_DEPTH_MAX  32
 #define RUN_POOL_MAX   256
+#define HAND_ONS_MAX   8 /* on-refused of the task of an on-refused ... */
 #define GRACE_MS       10000
 #define TURN_NS        10000000u /* what one run may compute before the loop turns */
 #define STEPS_PER_LOOK 64        /* steps between two looks at the clock */
@@ -87,6 +88,29 @@ struct strand {
     struct step step;
 };
 
+/* The runs of one task and key that take turns. */
+struct turns {
+    char *key;
+    size_t key_size;
+    struct run *running; /* of the modes that admit one */
+    uint32_t holders;
+    struct list waiting; /* by run->queue */
+    uint32_t waiting_count;
+};
+/* The latest beginnings of one task and key. */
+struct rate {
+    struct engine *engine;
+    char *key;
+    size_t key_size;
+    struct list order; /* in engine->rate_order */
+    struct run *last;  /* waits for the time to be up */
+    struct engine_timer timer;
+    uint32_t count, next;
+    uint32_t capacity;
+    uint64_t begun_ns[]; /* a ring of `capacity` */
+};
+#define RATE_KEYS_MAX 10000
+
 struct run_error { /* one heap block with its texts */
     const char *task, *step, *text;
     int32_t code;
@@ -116,6 +140,10 @@ struct run {
     size_t slot_capacity;
     struct run_error *error;
     struct value_box *result;
+    struct turns *turns; /* that it holds or waits for */
+    struct rate *rate;   /* whose time it waits for, as the last one */
+    bool waits_turn, waits_rate;
+    struct run *waiting_parent; /* whose step waits for this run */
     struct strand *active;
     struct strand main;
     struct engine_timer limit; /* the task's timeout, then the grace of finally chains */
@@ -149,6 +177,8 @@ struct engine {
     struct arena scratch;
     struct generation *generations; /* newest first; the first is current */
     struct map locals;
+    struct map turns, rates;
+    struct list rate_order; /* longest unused first */
     struct list runs, queue;
     struct run *free_runs;
     size_t free_count;
@@ -190,9 +220,26 @@ void run__stop_all(struct run *run, enum signal signal);
 void run__set_error(struct run *run, const struct program_step *def, struct config_mark mark,
                     int32_t code, struct slice text);
 void run__copy_error(struct run *run, const struct run_error *error);
-enum run_gate gate__enter(struct run *run);
+
+/* ---- gate.c, turns.c, rate.c: what a run passes before it begins ---- */
+/* Admitted, run->waits_turn tells whether it must wait; then it is held and gate__wait() follows.
+ */
+enum run_gate gate__enter(struct run *run, uint64_t *retry_after_ms);
 void gate__leave(struct run *run);
 void gate__suspend(struct run *run);
+void gate__wait(struct run *run);
+enum run_gate turns__enter(struct run *run);
+void turns__wait(struct run *run);
+void turns__unqueue(struct run *run);
+void turns__leave(struct run *run);
+enum run_gate rate__enter(struct run *run, uint64_t *retry_after_ms);
+void rate__wait(struct run *run);
+void rate__leave(struct run *run);
+void rates__free(struct engine *engine);
+/* The map key of a task's gate: ID, NUL, the value of `key`; heap. NULL: no memory, or the key
+ * cannot be evaluated. */
+char *gate__key(struct run *run, const struct expr_template *key, struct slice *out);
+void gate__count_refusal(struct run *run, enum run_gate gate);
 
 /* ---- strand.c: the loop ---- */
 void strand__init(struct strand *strand, struct run *run, struct strand *parent);

@@ -24,7 +24,6 @@ static const struct config_field handler_fields[] = {
                .doc = "of a task only: the task that runs after the failure"),
     FIELD_END};
 
-enum { OVERFLOW_REJECT, OVERFLOW_DROP_OLDEST };
 struct mode_decl {
     int type, overflow;
     uint32_t max, max_waiting;
@@ -50,6 +49,23 @@ static const struct config_field mode_fields[] = {
                .is_constant = true, .doc = "queued: who goes when the queue is full"),
     FIELD_TEXT(struct mode_decl, on_refused, "on-refused", .is_constant = true,
                .doc = "the task that runs for a refused event, in its place"),
+    FIELD_END};
+
+struct rate_decl {
+    uint32_t runs;
+    uint64_t per_ms;
+    const struct config_node *key;
+    int then;
+};
+static const struct config_choice thens[] = {{"drop", RATE_DROP}, {"last", RATE_LAST}, {NULL, 0}};
+static const struct config_field rate_fields[] = {
+    FIELD_U32(struct rate_decl, runs, "runs", .required = true, .min = 1, .max = RATE_RUNS_MAX,
+              .is_constant = true, .doc = "how many may begin"),
+    FIELD_DURATION(struct rate_decl, per_ms, "per", .required = true, .min = 1, .is_constant = true,
+                   .doc = "within this time"),
+    FIELD_SPECIAL(struct rate_decl, key, "key", "template", .doc = "counted per value"),
+    FIELD_ENUM(struct rate_decl, then, "then", .choices = thens, .dflt = "drop",
+               .is_constant = true, .doc = "the others: dropped, or the last one runs afterwards"),
     FIELD_END};
 
 static struct config_reader reader_for(struct task_builder *tb, const char *subject) {
@@ -111,16 +127,21 @@ bool on_error_read(struct task_builder *tb, const struct config_node *node,
     return false;
 }
 
-/* What the engine cannot keep exact across workers yet is refused aloud, never ignored. */
-static bool refuse_unsupported(struct task_builder *tb, const struct task_mode *mode) {
-    const char *what = mode->key                    ? "a mode with \"key\""
-                       : mode->type == MODE_QUEUED  ? "mode \"queued\""
-                       : mode->type == MODE_RESTART ? "mode \"restart\""
-                       : mode->on_refused.size      ? "\"on-refused\""
-                                                    : NULL;
-    if (!what)
+static bool is_session_key(const struct expr_template *key) {
+    struct expr_part part;
+    return key && expr_parts(key, &part, 1) == 1 && part.is_hole &&
+           slice_is(slice_trim(part.text), "SessionId");
+}
+
+/* Turns and rates are kept by each worker for itself. That is exact with one worker, and where all
+ * events of a key come to the same one; anything else is refused aloud, never ignored. */
+static bool is_exact(struct task_builder *tb, const struct expr_template *key, const char *what,
+                     struct config_mark mark) {
+    if (tb->builder->input->worker_count <= 1 || is_session_key(key))
         return true;
-    config_error(tb->builder->diag, mode->mark, "%s is not supported by this version", what);
+    config_error(tb->builder->diag, mark,
+                 "%s across several workers is not supported by this version", what);
+    config_hint(tb->builder->diag, "use key: \"${SessionId}\", or workers: 1");
     return false;
 }
 
@@ -135,7 +156,7 @@ static bool mode_read(struct task_builder *tb, const struct config_node *node) {
     mode->has_max = decl.max > 0;
     mode->max = mode->has_max ? decl.max : TASK_MAX_DEFAULT;
     mode->max_waiting = decl.max_waiting;
-    mode->overflow = decl.overflow;
+    mode->overflow = (enum mode_overflow)decl.overflow;
     mode->on_refused = decl.on_refused;
     if (mode->has_max && mode->type != MODE_PARALLEL) {
         config_error(tb->builder->diag, node->mark, "\"max\" belongs to mode \"parallel\"");
@@ -145,14 +166,28 @@ static bool mode_read(struct task_builder *tb, const struct config_node *node) {
         return false;
     if (decl.key && !(mode->key = template_build(tb, decl.key, EXPR_AS_TEMPLATE)))
         return false;
-    return refuse_unsupported(tb, mode);
+    mode->has_turns = mode->key || mode->type == MODE_QUEUED || mode->type == MODE_RESTART;
+    return !mode->has_turns || is_exact(tb, mode->key, "this mode", mode->mark);
+}
+
+static bool rate_read(struct task_builder *tb, const struct config_node *node) {
+    struct task_rate *rate = &tb->task->rate;
+    struct config_reader reader = reader_for(tb, "at-most");
+    struct rate_decl decl;
+    if (!config_read(&reader, node, node->mark, rate_fields, &decl, sizeof decl))
+        return false;
+    *rate = (struct task_rate){.runs = decl.runs,
+                               .per_ms = decl.per_ms,
+                               .then = (enum rate_then)decl.then,
+                               .mark = node->mark};
+    if (decl.key && !(rate->key = template_build(tb, decl.key, EXPR_AS_TEMPLATE)))
+        return false;
+    return is_exact(tb, rate->key, "\"at-most\"", rate->mark);
 }
 
 bool task_settings_build(struct task_builder *tb, const struct config_node *mode,
                          const struct config_node *at_most) {
     tb->task->mode = (struct task_mode){.type = MODE_PARALLEL, .max = TASK_MAX_DEFAULT};
-    if (at_most)
-        config_error(tb->builder->diag, at_most->mark,
-                     "\"at-most\" is not supported by this version");
-    return (!mode || mode_read(tb, mode)) && !at_most;
+    bool is_good = !mode || mode_read(tb, mode);
+    return (!at_most || rate_read(tb, at_most)) && is_good;
 }

@@ -42,6 +42,7 @@ struct lab {
     int conflicts; /* commits that are refused with AGAIN first */
     const struct slice *servers, *clients;
     size_t server_count, client_count;
+    uint32_t worker_count; /* 0: one */
 };
 
 static inline void lab_trace(struct lab *lab, const char *text, size_t size) {
@@ -468,6 +469,12 @@ static const struct expr_variable lab_variables[] = {{.name = "Word",
                                                       .type = VALUE_BYTES,
                                                       .doc = "the event's word",
                                                       .get = get_word},
+                                                     {.name = "SessionId",
+                                                      .argument = EXPR_NO_ARGUMENT,
+                                                      .family = EXPR_HTTP,
+                                                      .type = VALUE_BYTES,
+                                                      .doc = "the word too",
+                                                      .get = get_word},
                                                      {.name = "Echo",
                                                       .argument = EXPR_NAME,
                                                       .family = EXPR_HTTP,
@@ -618,7 +625,7 @@ static inline struct program *lab_build(struct lab *lab, const char *yaml,
                                   .secret_count = 1,
                                   .expression_time_ns = 10000000000u,
                                   .expression_memory_bytes = 16 << 20,
-                                  .worker_count = 1,
+                                  .worker_count = lab->worker_count ? lab->worker_count : 1,
                                   .generation = 1,
                                   .previous = previous};
     return program_build(&input, &lab->diag);

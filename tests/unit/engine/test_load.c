@@ -206,18 +206,32 @@ static void a_server_may_be_left_out_where_one_is_declared(void **state) {
                                               "\"server\": the files declare none\n");
 }
 
-static void settings_that_are_not_supported_are_refused(void **state) {
+static void expect_with_workers(const char *yaml, const char *messages) {
+    struct lab *lab = lab_new();
+    lab->worker_count = 2;
+    lab->program = lab_build(lab, yaml, NULL);
+    assert_string_equal(lab_messages(lab), messages);
+    lab_free(lab);
+}
+
+static void modes_that_would_not_be_exact_across_workers_are_refused(void **state) {
     (void)state;
-    expect_messages("t:\n  mode: queued\n  actions: []\n",
-                    "tasks.yaml:2:9: error: mode \"queued\" is not supported by this version\n");
-    expect_messages(
-        "t:\n  mode: {type: single, key: \"${Word}\"}\n  actions: []\n",
-        "tasks.yaml:2:9: error: a mode with \"key\" is not supported by this version\n");
-    expect_messages("t:\n  at-most: {runs: 1, per: 1m}\n  actions: []\n",
-                    "tasks.yaml:2:12: error: \"at-most\" is not supported by this version\n");
+    expect_with_workers("t:\n  mode: queued\n  actions: []\n",
+                        "tasks.yaml:2:9: error: this mode across several workers is not supported "
+                        "by this version\n    hint: use key: \"${SessionId}\", or workers: 1\n");
+    expect_with_workers("t:\n  at-most: {runs: 1, per: 1m}\n  actions: []\n",
+                        "tasks.yaml:2:12: error: \"at-most\" across several workers is not "
+                        "supported by this version\n"
+                        "    hint: use key: \"${SessionId}\", or workers: 1\n");
+    expect_with_workers("t:\n  mode: {type: queued, key: \"${SessionId}\"}\n  actions: []\n", "");
+    expect_with_workers("t:\n  mode: single\n  actions: []\n", "");
     expect_messages("t:\n  mode: sinlge\n  actions: []\n",
                     "tasks.yaml:2:9: error: \"type\" must be parallel, single, restart or queued, "
                     "got \"sinlge\"\n    hint: did you mean \"single\"?\n");
+    expect_messages("t:\n  mode: {type: single, on-refused: none}\n  actions: []\n",
+                    "tasks.yaml:2:9: error: unknown task \"none\"\n");
+    expect_messages("t:\n  mode: {type: single, max: 3}\n  actions: []\n",
+                    "tasks.yaml:2:9: error: \"max\" belongs to mode \"parallel\"\n");
 }
 
 static void on_error_says_what_it_takes(void **state) {
@@ -268,7 +282,7 @@ int main(void) {
         cmocka_unit_test(binary_texts_know_their_escapes),
         cmocka_unit_test(tasks_that_are_named_must_exist_and_declare),
         cmocka_unit_test(a_server_may_be_left_out_where_one_is_declared),
-        cmocka_unit_test(settings_that_are_not_supported_are_refused),
+        cmocka_unit_test(modes_that_would_not_be_exact_across_workers_are_refused),
         cmocka_unit_test(on_error_says_what_it_takes),
         cmocka_unit_test(empty_values_are_errors),
         cmocka_unit_test(a_yaml_alias_of_steps_is_built_in_each_place),
