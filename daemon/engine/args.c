@@ -177,36 +177,42 @@ static bool requote_parts(struct prepare *p, const struct config_node *node,
     return true;
 }
 
-static bool binary_read(struct prepare *p, const struct config_field *field,
-                        const struct config_node *node, struct slice *member, size_t offset,
-                        struct buffer *text) {
+/* `hole` is pushed when the text holds one; else `*member` is the bytes. */
+static bool binary_read(struct prepare *p, const struct config_node *node, struct arg_hole hole,
+                        struct slice *member, struct buffer *text) {
     if (!has_hole(node->text)) {
         if (!unescape(p, node, node->text, text))
             return false;
-        return arena_copy(p->tb->builder->arena, buffer_slice(text), member) == STATUS_OK;
-    }
-    const struct expr_template *tpl =
-        template_build_text(p->tb, node->text, node, EXPR_AS_TEMPLATE);
-    if (!tpl || !requote_parts(p, node, tpl, text))
+        if (arena_copy(p->tb->builder->arena, buffer_slice(text), member) == STATUS_OK)
+            return true;
+        builder_no_memory(p->tb->builder);
         return false;
-    tpl = template_build_text(p->tb, buffer_slice(text), node, EXPR_AS_TEMPLATE);
-    return tpl && hole_push(p, (struct arg_hole){.kind = HOLE_TEXT,
-                                                 .offset = offset,
-                                                 .index = CONFIG_NO_INDEX,
-                                                 .field = field,
-                                                 .tpl = tpl,
-                                                 .mark = node->mark});
+    }
+    hole.tpl = template_build_text(p->tb, node->text, node, EXPR_AS_TEMPLATE);
+    if (!hole.tpl || !requote_parts(p, node, hole.tpl, text))
+        return false;
+    hole.tpl = template_build_text(p->tb, buffer_slice(text), node, EXPR_AS_TEMPLATE);
+    return hole.tpl && hole_push(p, hole);
 }
 
 static bool special_binary(struct prepare *p, const struct config_field *field,
                            const struct config_node *node, void *member, size_t offset) {
+    struct arg_hole hole = {.kind = HOLE_TEXT,
+                            .offset = offset,
+                            .index = CONFIG_NO_INDEX,
+                            .field = field,
+                            .mark = node->mark};
     if (node->kind != CONFIG_SCALAR) {
         config_error(p->tb->builder->diag, node->mark, "\"%s\" must be a text", field->name);
         return false;
     }
+    if (node->is_plain && node->text.size == 0) {
+        config_error_empty(p->tb->builder->diag, node, "a binary text");
+        return false;
+    }
     struct buffer text;
     buffer_init(&text, 0);
-    bool is_good = binary_read(p, field, node, member, offset, &text);
+    bool is_good = binary_read(p, node, hole, member, &text);
     buffer_deinit(&text);
     return is_good;
 }

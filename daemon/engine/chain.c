@@ -20,6 +20,7 @@ const struct config_field engine_step_fields[] = {
     FIELD_SPECIAL(struct step_common, save, "save", "slot",
                   .doc = "the name that gets the result of the action"),
     FIELD_SPECIAL(struct step_common, on_error, "on-error", "on-error",
+                  .fields = settings__handler_fields,
                   .doc = "fail, continue, or retry: {attempts, delay, max-delay}"),
     FIELD_END};
 

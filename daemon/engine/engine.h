@@ -68,7 +68,8 @@ void program_own(struct program *program, void (*cleanup)(void *object), void *o
 /* One slot for the index of triggers/. */
 void program_set_index(struct program *program, void *index, void (*cleanup)(void *index));
 void *program_index(const struct program *program);
-/* JSON Schema and reference text of a step's common keys and the blocks. */
+/* For schema and reference: the keys of a task, the common keys of a step, the blocks. A SPECIAL
+ * field that takes a mapping names its keys in .fields. */
 extern const struct config_field engine_task_fields[], engine_step_fields[];
 struct engine_block {
     const char *name, *doc, *example;

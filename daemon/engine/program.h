@@ -222,6 +222,9 @@ bool task_build(struct builder *builder, const struct config_entry *entry,
 bool trigger_build(struct task_builder *tb, const struct config_node *node, struct trigger *out);
 bool task_settings_build(struct task_builder *tb, const struct config_node *mode,
                          const struct config_node *at_most);
+/* Their tables, for schema and reference. */
+extern const struct config_field settings__handler_fields[], settings__mode_fields[],
+    settings__rate_fields[];
 bool on_error_read(struct task_builder *tb, const struct config_node *node,
                    struct program_step *out, struct slice *task_id);
 bool chain_build(struct task_builder *tb, const struct config_node *node, struct chain_place place,

@@ -376,10 +376,12 @@ static void start_handler(struct run *run) {
 static void tell_end(struct run *run, const struct run_end *end) {
     const struct event_ops *ops = run->event ? run->event->ops : NULL;
     run->state = RUN_OVER;
-    gate__leave(run);
     count_end(run, end);
     if (ops && ops->ended)
         ops->ended(run->event, run, end);
+    /* Told first, so that the next of a mode begins later; but before a parent goes on, which may
+     * well start the same task again. */
+    gate__leave(run);
     if (run->on_ended)
         run->on_ended(run->context, end);
     if (end->outcome == RUN_FAILED && run->task->on_error_task.size)

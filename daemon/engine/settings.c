@@ -18,8 +18,9 @@ struct handler_decl {
     const struct config_node *retry;
     struct slice run_task;
 };
-static const struct config_field handler_fields[] = {
-    FIELD_SPECIAL(struct handler_decl, retry, "retry", "retry", .doc = "try again, with delays"),
+const struct config_field settings__handler_fields[] = {
+    FIELD_SPECIAL(struct handler_decl, retry, "retry", "retry", .fields = retry_fields,
+                  .doc = "try again, with delays"),
     FIELD_TEXT(struct handler_decl, run_task, "run-task", .is_constant = true,
                .doc = "of a task only: the task that runs after the failure"),
     FIELD_END};
@@ -37,7 +38,7 @@ static const struct config_choice mode_types[] = {{"parallel", MODE_PARALLEL},
                                                   {NULL, 0}};
 static const struct config_choice overflows[] = {
     {"reject", OVERFLOW_REJECT}, {"drop-oldest", OVERFLOW_DROP_OLDEST}, {NULL, 0}};
-static const struct config_field mode_fields[] = {
+const struct config_field settings__mode_fields[] = {
     FIELD_ENUM(struct mode_decl, type, "type", .choices = mode_types, .dflt = "parallel",
                .is_constant = true, .doc = "what happens to an event while a run is going on"),
     FIELD_U32(struct mode_decl, max, "max", .min = 1, .max = 1000000, .is_constant = true,
@@ -58,7 +59,7 @@ struct rate_decl {
     int then;
 };
 static const struct config_choice thens[] = {{"drop", RATE_DROP}, {"last", RATE_LAST}, {NULL, 0}};
-static const struct config_field rate_fields[] = {
+const struct config_field settings__rate_fields[] = {
     FIELD_U32(struct rate_decl, runs, "runs", .required = true, .min = 1, .max = RATE_RUNS_MAX,
               .is_constant = true, .doc = "how many may begin"),
     FIELD_DURATION(struct rate_decl, per_ms, "per", .required = true, .min = 1, .is_constant = true,
@@ -95,7 +96,7 @@ static bool handler_read(struct task_builder *tb, const struct config_node *node
                          struct program_step *out, struct slice *task_id) {
     struct config_reader reader = reader_for(tb, "on-error");
     struct handler_decl decl;
-    if (!config_read(&reader, node, node->mark, handler_fields, &decl, sizeof decl))
+    if (!config_read(&reader, node, node->mark, settings__handler_fields, &decl, sizeof decl))
         return false;
     if (decl.run_task.size && !task_id->bytes) {
         config_error(tb->builder->diag, node->mark,
@@ -149,7 +150,7 @@ static bool mode_read(struct task_builder *tb, const struct config_node *node) {
     struct task_mode *mode = &tb->task->mode;
     struct config_reader reader = reader_for(tb, "mode");
     struct mode_decl decl;
-    if (!config_read(&reader, node, node->mark, mode_fields, &decl, sizeof decl))
+    if (!config_read(&reader, node, node->mark, settings__mode_fields, &decl, sizeof decl))
         return false;
     mode->mark = node->mark;
     mode->type = (enum mode_type)decl.type;
@@ -174,7 +175,7 @@ static bool rate_read(struct task_builder *tb, const struct config_node *node) {
     struct task_rate *rate = &tb->task->rate;
     struct config_reader reader = reader_for(tb, "at-most");
     struct rate_decl decl;
-    if (!config_read(&reader, node, node->mark, rate_fields, &decl, sizeof decl))
+    if (!config_read(&reader, node, node->mark, settings__rate_fields, &decl, sizeof decl))
         return false;
     *rate = (struct task_rate){.runs = decl.runs,
                                .per_ms = decl.per_ms,

@@ -1,6 +1,17 @@
 /* Compiles one task: its declaration, names, triggers, conditions and chain. */
 #include "engine/program.h"
 
+struct condition_decl {
+    const struct config_node *when;
+    uint32_t unmet;
+};
+static const struct config_field condition_fields[] = {
+    FIELD_SPECIAL(struct condition_decl, when, "when", "expression", .required = true,
+                  .doc = "no run unless this holds"),
+    FIELD_U32(struct condition_decl, unmet, "unmet", .min = 400, .max = 599, .is_constant = true,
+              .doc = "status for an HTTP caller when it does not"),
+    FIELD_END};
+
 struct task_decl {
     struct slice name, description;
     bool enabled;
@@ -16,28 +27,20 @@ const struct config_field engine_task_fields[] = {
     FIELD_SPECIAL(struct task_decl, triggers, "triggers", "triggers",
                   .doc = "any of them starts the task"),
     FIELD_SPECIAL(struct task_decl, conditions, "conditions", "conditions",
+                  .fields = condition_fields,
                   .doc = "expressions, or {when, unmet: STATUS}; all must hold"),
     FIELD_SPECIAL(struct task_decl, vars, "vars", "value", .doc = "names with initial values"),
-    FIELD_SPECIAL(struct task_decl, mode, "mode", "mode",
+    FIELD_SPECIAL(struct task_decl, mode, "mode", "mode", .fields = settings__mode_fields,
                   .doc = "parallel, single, restart, queued"),
-    FIELD_SPECIAL(struct task_decl, at_most, "at-most", "at-most", .doc = "runs per time"),
+    FIELD_SPECIAL(struct task_decl, at_most, "at-most", "at-most", .fields = settings__rate_fields,
+                  .doc = "runs per time"),
     FIELD_SPECIAL(struct task_decl, on_error, "on-error", "on-error",
+                  .fields = settings__handler_fields,
                   .doc = "what its steps do unless they say otherwise, or {run-task: ID}"),
     FIELD_DURATION(struct task_decl, timeout_ms, "timeout", .is_constant = true, .min = 1,
                    .doc = "a run that takes longer fails"),
     FIELD_SPECIAL(struct task_decl, actions, "actions", "chain", .required = true,
                   .doc = "the steps"),
-    FIELD_END};
-
-struct condition_decl {
-    const struct config_node *when;
-    uint32_t unmet;
-};
-static const struct config_field condition_fields[] = {
-    FIELD_SPECIAL(struct condition_decl, when, "when", "expression", .required = true,
-                  .doc = "no run unless this holds"),
-    FIELD_U32(struct condition_decl, unmet, "unmet", .min = 400, .max = 599, .is_constant = true,
-              .doc = "status for an HTTP caller when it does not"),
     FIELD_END};
 
 static struct config_reader reader_for(struct task_builder *tb, const char *subject) {

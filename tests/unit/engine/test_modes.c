@@ -146,6 +146,16 @@ static void waiting_for_what_an_ancestor_holds_is_an_error(void **state) {
     lab_free(lab);
 }
 
+static void a_parent_may_start_the_same_single_task_again(void **state) {
+    (void)state;
+    struct lab *lab = lab_load("t:\n  actions: [{repeat: 3, do: [call: {task: u, wait: true}]}]\n"
+                               "u:\n  mode: single\n  actions: [note: u]\n");
+    lab_poke(lab, "t", "");
+    lab_expect(lab, "u u u ");
+    assert_int_equal(lab->outcome, RUN_DONE);
+    lab_free(lab);
+}
+
 static void at_most_drops_what_comes_too_early(void **state) {
     (void)state;
     struct lab *lab =
@@ -241,6 +251,7 @@ int main(void) {
         cmocka_unit_test(a_queued_run_may_be_cancelled),
         cmocka_unit_test(a_refused_event_may_start_another_task_in_its_place),
         cmocka_unit_test(waiting_for_what_an_ancestor_holds_is_an_error),
+        cmocka_unit_test(a_parent_may_start_the_same_single_task_again),
         cmocka_unit_test(at_most_drops_what_comes_too_early),
         cmocka_unit_test(at_most_may_run_the_last_when_the_time_is_up),
         cmocka_unit_test(the_last_one_still_takes_its_turn),
