@@ -13,6 +13,18 @@ static bool parse_body(struct session *session, struct slice *input);
 static bool discard_body(struct session *session, struct slice *input);
 static void hand_over(struct session *session);
 
+/* Each row: what is counted, and the answer; status 0 closes without one. */
+static const struct timeout_row {
+    enum server_bound bound;
+    struct http_error error;
+} timeouts[] = {
+    [DEADLINE_HEADER] = {SERVER_HEADER_TIMEOUT, {408, "the head took too long"}},
+    [DEADLINE_IDLE] = {SERVER_IDLE_TIMEOUT, {0, NULL}},
+    [DEADLINE_BODY] = {SERVER_BODY_TIMEOUT, {408, "the body took too long"}},
+    [DEADLINE_RESPONSE] = {SERVER_RESPONSE_TIMEOUT, {504, "the answer took too long"}},
+    [DEADLINE_DRAIN] = {SERVER_DRAIN_TIMEOUT, {0, NULL}},
+};
+
 void http__on_event(struct net_stream *stream, enum net_event event, struct net_bytes data) {
     struct session *session = CONTAINER_OF(stream, struct session, stream);
     switch (event) {
@@ -223,34 +235,37 @@ static bool wait_for_body(struct session *session) {
     return false;
 }
 
+/* The whole body is here: in one piece, or gathered with the last piece still borrowed. */
+static enum status complete_body(struct http_state *http) {
+    if (http->gathered.size == 0) {
+        return STATUS_OK;
+    }
+    enum status status = buffer_append(&http->gathered, http->borrowed);
+    http->borrowed = buffer_slice(&http->gathered);
+    return status;
+}
+
 static bool parse_body(struct session *session, struct slice *input) {
     struct http_state *http = session->http;
     struct slice data;
-    for (;;) {
-        switch (http_body_next(&http->body, input, &data)) {
-            case HTTP_BODY_DATA:
-                if (add_body(http, data) != STATUS_OK) {
-                    net_stream_close(&session->stream);
-                    return false;
-                }
-                break;
-            case HTTP_BODY_MORE:
-                return wait_for_body(session);
-            case HTTP_BODY_DONE:
-                if (http->gathered.size) {
-                    /* Pieces that were borrowed since come last. */
-                    if (buffer_append(&http->gathered, http->borrowed) != STATUS_OK) {
-                        net_stream_close(&session->stream);
-                        return false;
-                    }
-                    http->borrowed = buffer_slice(&http->gathered);
-                }
-                hand_over(session);
-                return true;
-            case HTTP_BODY_ERROR:
-                return refuse(session, &http->body.error);
-        }
+    enum http_body_event event;
+    enum status status = STATUS_OK;
+    while ((event = http_body_next(&http->body, input, &data)) == HTTP_BODY_DATA &&
+           status == STATUS_OK) {
+        status = add_body(http, data);
     }
+    if (event == HTTP_BODY_ERROR) {
+        return refuse(session, &http->body.error);
+    }
+    if (event == HTTP_BODY_MORE && status == STATUS_OK) {
+        return wait_for_body(session);
+    }
+    if (status != STATUS_OK || complete_body(http) != STATUS_OK) {
+        net_stream_close(&session->stream);
+        return false;
+    }
+    hand_over(session);
+    return true;
 }
 
 static bool discard_body(struct session *session, struct slice *input) {
@@ -344,18 +359,6 @@ void http__set_deadline(struct session *session, enum http_deadline which, uint6
         net_stream_timer(&session->stream, delay_ms);
     }
 }
-
-/* Each row: what is counted, and the answer; status 0 closes without one. */
-static const struct timeout_row {
-    enum server_bound bound;
-    struct http_error error;
-} timeouts[] = {
-    [DEADLINE_HEADER] = {SERVER_HEADER_TIMEOUT, {408, "the head took too long"}},
-    [DEADLINE_IDLE] = {SERVER_IDLE_TIMEOUT, {0, NULL}},
-    [DEADLINE_BODY] = {SERVER_BODY_TIMEOUT, {408, "the body took too long"}},
-    [DEADLINE_RESPONSE] = {SERVER_RESPONSE_TIMEOUT, {504, "the answer took too long"}},
-    [DEADLINE_DRAIN] = {SERVER_DRAIN_TIMEOUT, {0, NULL}},
-};
 
 /* The timer is not moved when a deadline moves away, so it may be early. */
 static void on_timeout(struct session *session) {

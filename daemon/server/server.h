@@ -55,8 +55,7 @@ struct server_events { /* any but on_head may be NULL */
     void (*on_free)(void *context, struct session *session);
 };
 
-/* ---- the servers of a worker
- * --------------------------------------------------------------------- */
+/* ---- the servers of a worker ---------------------------------------------------------------- */
 struct server_set_options {
     struct net_loop *loop;
     const struct server_events *events;
@@ -93,8 +92,7 @@ enum status server_set_adopt(struct server_set *set, struct slice id, int fd,
                              const struct net_address *peer);
 struct server_config *server_set_find(const struct server_set *set, struct slice id); /* or NULL */
 
-/* ---- requests
- * -------------------------------------------------------------------------------------- */
+/* ---- requests ------------------------------------------------------------------------------- */
 struct server_request { /* read only, but `attachment` */
     struct http_request http;
     struct slice body, peer, user;
@@ -134,8 +132,7 @@ enum status server_respond_file(struct server_request *request,
                                 const struct server_response *response,
                                 const struct server_file *file);
 
-/* ---- sessions
- * ---------------------------------------------------------------------------------------- */
+/* ---- sessions ------------------------------------------------------------------------------- */
 struct slice session_id(const struct session *session);
 struct slice session_peer(const struct session *session);
 struct slice session_subprotocol(const struct session *session); /* size 0: none */
@@ -177,8 +174,7 @@ void session_leave(struct session *session, struct slice room);
 void server_set_each(struct server_set *set, void (*fn)(void *context, struct session *session),
                      void *context);
 
-/* ---- by name, on any worker
- * ----------------------------------------------------------------------------- */
+/* ---- by name, on any worker ----------------------------------------------------------------- */
 struct server_target { /* `session`, else session_id, else a broadcast to all that holds of the rest
                         */
     struct session *session;
@@ -211,8 +207,7 @@ enum status server_order(struct server_set *set, const struct server_order *orde
                          struct server_done *done);
 void server_op_cancel(struct server_op *op); /* fn is not called any more */
 
-/* ---- for the manager: copies, made on the worker's thread
- * ------------------------------------------------- */
+/* ---- for the manager: copies, made on the worker's thread ----------------------------------- */
 struct session_info {
     struct slice id, server, peer, path, subprotocol, user;
     uint64_t since_wall_ms;

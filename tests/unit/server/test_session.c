@@ -105,6 +105,13 @@ static void on_free(void *context, struct session *session) {
     ((struct world *)context)->frees++;
 }
 
+static void on_posted(void *context, enum status status, uint32_t sent) {
+    (void)context;
+    (void)status;
+    (void)sent;
+    fail(); /* one worker: all is done in the call */
+}
+
 static const struct server_events events = {.on_head = on_head,
                                             .on_request = on_request,
                                             .on_open = on_open,
@@ -475,6 +482,49 @@ static void a_referenced_session_outlives_its_connection(void **state) {
     assert_int_equal(world->frees, 1);
 }
 
+/* proves W14: a reply and a broadcast are compressed for who agreed to it */
+static void compression_is_used_where_it_was_agreed(void **state) {
+    struct world *world = *state;
+    world->rig.options.compression = true;
+    rig_apply(&world->rig);
+    struct peer *plain = peer_open(&world->rig, "/"), *small = peer_new(&world->rig);
+    peer_say(small, "GET / HTTP/1.1\r\n" RIG_UPGRADE
+                    "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n");
+    RIG_UNTIL(&world->rig, peer_has(small, "permessage-deflate"));
+    peer_expect(plain, "welcome");
+    peer_expect(small, "welcome");
+    char text[1000];
+    memset(text, 'z', sizeof(text));
+    struct server_outgoing out = {.payload = {text, sizeof(text)}, .has_payload = true};
+    struct server_target all = {.server = SLICE("main")};
+    struct server_done done = {.fn = on_posted, .context = world};
+    assert_int_equal(server_post(world->rig.set, &all, &out, &done), STATUS_OK);
+    assert_int_equal(done.sent, 2);
+    assert_int_equal(session_send(world->sessions[1], &out), STATUS_OK);
+    RIG_UNTIL(&world->rig, (peer_take(plain), plain->size == sizeof(text) + 4));
+    assert_int_equal((uint8_t)plain->got[0], 0x81);
+    RIG_UNTIL(&world->rig, (peer_take(small),
+                            small->size > 2 && small->size == 2 * (size_t)(2 + small->got[1])));
+    assert_int_equal((uint8_t)small->got[0], 0xc1);
+    assert_true(small->got[1] < 100);
+    peer_free(plain);
+    peer_free(small);
+}
+
+static void a_socket_may_be_handed_in(void **state) {
+    struct world *world = *state;
+    struct net_address peer = {.addr.ss_family = AF_UNIX};
+    int fds[2];
+    char got[512] = "";
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    assert_int_equal(server_set_adopt(world->rig.set, SLICE("none"), fds[0], &peer),
+                     STATUS_NOT_FOUND);
+    assert_int_equal(server_set_adopt(world->rig.set, SLICE("main"), fds[0], &peer), STATUS_OK);
+    assert_int_equal(send(fds[1], "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27, 0), 27);
+    RIG_UNTIL(&world->rig, (recv(fds[1], got, sizeof(got) - 1, 0), strstr(got, "\r\n\r\nplain")));
+    close(fds[1]);
+}
+
 static void past_max_sessions_an_upgrade_gets_503(void **state) {
     struct world *world = *state;
     world->rig.options.max_sessions = 1;
@@ -510,6 +560,8 @@ int main(void) {
         TEST(ten_thousand_echoes_lose_none_and_reorder_none),
         TEST(a_stopped_server_ends_its_sessions_with_1001),
         TEST(a_referenced_session_outlives_its_connection),
+        TEST(compression_is_used_where_it_was_agreed),
+        TEST(a_socket_may_be_handed_in),
         TEST(past_max_sessions_an_upgrade_gets_503),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
