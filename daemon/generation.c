@@ -223,9 +223,9 @@ static enum status print_list(const struct config_diag *diag, enum config_severi
     return status;
 }
 
-enum status generation_print_json(const struct generation *generation, bool is_ok, struct buffer *out) {
-    enum status status =
-        buffer_printf(out, "\"ok\":%s,\"errors\":[", is_ok ? "true" : "false");
+enum status generation_print_json(const struct generation *generation, bool is_ok,
+                                  struct buffer *out) {
+    enum status status = buffer_printf(out, "\"ok\":%s,\"errors\":[", is_ok ? "true" : "false");
     if (!status)
         status = print_list(&generation->diag, CONFIG_ERROR, out);
     if (!status)

@@ -42,6 +42,7 @@ void generation_unref(struct generation *generation); /* the program holds one o
 enum status generation_print(const struct generation *generation, bool is_running,
                              struct buffer *out);
 /* `{ok, errors: [..], warnings: [..]}` without the braces. */
-enum status generation_print_json(const struct generation *generation, bool is_ok, struct buffer *out);
+enum status generation_print_json(const struct generation *generation, bool is_ok,
+                                  struct buffer *out);
 
 #endif

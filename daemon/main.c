@@ -47,7 +47,8 @@ static int write_out(struct buffer *text, enum status status, FILE *file) {
 
 /* What a start would load, without the state directory, so that it needs no rights on it. */
 static int check(const struct options *options) {
-    const struct generation_input input = {.config = options->config, .workers = options->workers, .number = 1};
+    const struct generation_input input = {
+        .config = options->config, .workers = options->workers, .number = 1};
     struct generation *generation = generation_load(&input);
     bool is_good = generation->program && !(options->is_strict && generation->diag.warnings);
     struct buffer text;
@@ -64,8 +65,9 @@ static int check(const struct options *options) {
         if (!status && is_good)
             status = buffer_printf(&text, "%s is good\n", generation->files.main_path);
         else if (!status && generation->program)
-            status = buffer_printf(&text, "%zu warning%s in %s, and --strict was given\n", generation->diag.warnings,
-                                   generation->diag.warnings == 1 ? "" : "s", generation->files.main_path);
+            status = buffer_printf(
+                &text, "%zu warning%s in %s, and --strict was given\n", generation->diag.warnings,
+                generation->diag.warnings == 1 ? "" : "s", generation->files.main_path);
     }
     int code = write_out(&text, status, options->is_json || is_good ? stdout : stderr);
     if (generation->program)
@@ -85,7 +87,8 @@ static int peek(const struct options *options) {
     buffer_init(&text, 0);
     char why[REGISTRY_WHY_MAX] = "";
     bool is_servers = strcmp(options->peek, "servers") == 0;
-    enum status status = describe_stored(options->state, is_servers ? REGISTRY_SERVER : REGISTRY_CLIENT, &text, why);
+    enum status status =
+        describe_stored(options->state, is_servers ? REGISTRY_SERVER : REGISTRY_CLIENT, &text, why);
     if (status)
         (void)fprintf(stderr, "bellwired: %s\n", why);
     return write_out(&text, status, stdout);

@@ -183,14 +183,18 @@ static bool make_workers(struct supervisor *supervisor) {
     uint32_t count = supervisor->worker_count;
     supervisor->workers = base_alloc(count * sizeof *supervisor->workers);
     supervisor->sets = base_alloc(count * sizeof(struct server_set *));
+    supervisor->hosts = base_alloc(count * sizeof(struct action_host *));
     supervisor->pulses = base_alloc(count * sizeof *supervisor->pulses);
     supervisor->is_stalled = base_alloc(count * sizeof *supervisor->is_stalled);
     supervisor->exec_helper = find_exec_helper();
-    struct worker_options options = {
-        .count = count, .programs = &supervisor->programs, .exec_helper = supervisor->exec_helper};
+    struct worker_options options = {.count = count,
+                                     .programs = &supervisor->programs,
+                                     .exec_helper = supervisor->exec_helper,
+                                     .hosts = supervisor->hosts};
     crypto_random(&options.id_key, sizeof options.id_key);
     for (uint32_t i = 0; i < count; i++) {
         options.number = i;
+        supervisor->hosts[i] = &supervisor->workers[i].host;
         if (!worker_init(&supervisor->workers[i], &options)) {
             log_line(LOG_ERROR, NULL, "cannot make worker %u: out of memory or descriptors", i);
             return false;
@@ -295,6 +299,7 @@ static void tear_down(struct supervisor *supervisor) {
     arena_deinit(&supervisor->registry_arena);
     free(supervisor->workers);
     free(supervisor->sets);
+    free(supervisor->hosts);
     free(supervisor->pulses);
     free(supervisor->is_stalled);
     free(supervisor->exec_helper);

@@ -66,6 +66,7 @@ struct supervisor {
     uv_async_t registry_wake;
     struct worker *workers;
     struct server_set **sets;
+    struct action_host **hosts;
     uint32_t worker_count;
     struct action_programs programs;
     char *exec_helper;

@@ -48,9 +48,11 @@ bool worker_init(struct worker *worker, const struct worker_options *options) {
                                                                   .id_key = options->id_key});
     worker->host = (struct action_host){.loop = worker->loop,
                                         .servers = worker->servers,
+                                        .engine = worker->engine,
                                         .programs = options->programs,
-                                        .exec_helper = options->exec_helper};
-    list_init(&worker->host.waiting_steps);
+                                        .exec_helper = options->exec_helper,
+                                        .hosts = options->hosts,
+                                        .host_count = options->count};
     return worker->servers != NULL;
 }
 
@@ -60,6 +62,8 @@ void worker_deinit(struct worker *worker) {
     net_timer_stop(&worker->tick);
     if (worker->engine)
         engine_free(worker->engine);
+    if (worker->host.loop)
+        action_host_end(&worker->host);
     if (worker->servers)
         server_set_free(worker->servers);
     if (worker->triggers)
