@@ -54,7 +54,10 @@ void engine_free(struct engine *engine) {
     while (!list_is_empty(&engine->runs)) {
         struct run *run = CONTAINER_OF(engine->runs.next, struct run, link);
         run->is_hard = true;
-        run_cancel(run);
+        if (run->state == RUN_CLOSING)
+            run__end(run);
+        else
+            run_cancel(run);
     }
     while (engine->free_runs) {
         struct run *run = engine->free_runs;

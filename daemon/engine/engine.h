@@ -133,7 +133,7 @@ struct engine_globals {
      * STATUS_TYPE, STATUS_NO_MEMORY. */
     enum status (*commit)(void *context, const struct global_change *changes, size_t count);
 };
-/* PENDING holds the run until run_resume(). */
+/* PENDING holds the run, also a cancelled one, until run_resume(); none follows engine_free(). */
 struct engine_journal {
     void *context;
     enum step_state (*begun)(void *context, struct run *run);

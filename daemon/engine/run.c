@@ -393,13 +393,15 @@ static void tell_end(struct run *run, const struct run_end *end) {
 
 void run__end(struct run *run) {
     const struct engine_journal *journal = run->engine->options.journal;
-    struct run_end end = {.outcome = outcome_of(run),
-                          .run_id = run_id_text(run),
-                          .result = value_box_value(run->result)};
+    const struct event_ops *ops = run->event ? run->event->ops : NULL;
+    struct run_end end = {.outcome = outcome_of(run), .result = value_box_value(run->result)};
     if (end.outcome == RUN_FAILED) {
         end.error = run->error ? run->error->text : "out of memory";
         end.mark = run->error ? run->error->mark : run->task->shared.mark;
     }
+    /* Its text costs a tenth of a short run: not for nobody. */
+    if ((ops && ops->ended) || run->on_ended || journal || end.outcome == RUN_FAILED)
+        end.run_id = run_id_text(run);
     bool asks = run->state == RUN_GOING && journal && journal->ended;
     run->state = RUN_CLOSING;
     timer__cancel(&run->engine->timers, &run->limit);

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define COMMIT_TRIES 1000
+#define COMMIT_TRIES      1000
+#define SESSION_BYTES_MAX (1u << 20) /* all names of one session */
 
 struct pending { /* one assignment, evaluated */
     struct slice *path;
@@ -70,7 +71,7 @@ static enum status set_session(struct run *run, const struct assignment *a,
     enum status status = put(run, a, p, value_box_value(*place), &box);
     if (status != STATUS_OK)
         return status;
-    if (value_box_bytes(box) > run->engine->options.max_run_memory_bytes) {
+    if (value_box_bytes(box) > SESSION_BYTES_MAX) {
         value_box_unref(box);
         return STATUS_LIMIT;
     }

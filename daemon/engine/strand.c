@@ -134,7 +134,7 @@ static void step_next(struct strand *strand) {
         return;
     }
     const struct program_step *def = &top->chain->steps[top->at];
-    if (strand->timed_frames || strand->run->deadline_ns) {
+    if (strand->timed_frames) {
         strand__check_deadlines(strand);
         if (strand->signal)
             return;

@@ -1,6 +1,8 @@
 /* Templates and free values out of nodes; errors of expressions go to their place in the YAML. */
 #include "engine/program.h"
 
+#define PARTS_LOOKED_AT 32
+
 struct problem_place {
     struct task_builder *tb;
     const struct config_node *node;
@@ -18,10 +20,51 @@ static void on_problem(void *context, const struct expr_problem *problem) {
         config_hint(diag, "%s", problem->hint);
 }
 
+/* The name in `Secret(name)` or `Secret("name")`, when that is the whole of a hole. */
+static struct slice secret_name(struct slice hole) {
+    hole = slice_trim(hole);
+    if (!slice_starts_with(hole, SLICE("Secret(")) || !slice_ends_with(hole, SLICE(")")))
+        return SLICE_NONE;
+    struct slice name = slice_trim((struct slice){hole.bytes + 7, hole.size - 8});
+    if (name.size > 1 && (name.bytes[0] == '"' || name.bytes[0] == '\''))
+        name = (struct slice){name.bytes + 1, name.size - 2};
+    return config_is_id(name) ? name : SLICE_NONE; /* else it is computed */
+}
+
+static bool is_secret(struct builder *b, struct slice name, const struct config_node *node) {
+    const struct program *program = b->program;
+    for (size_t i = 0; i < program->secret_count; i++)
+        if (slice_equal(program->secrets[i].name, name))
+            return true;
+    config_error(b->diag, node->mark, "unknown secret \"" SLICE_FMT "\"", SLICE_ARG(name));
+    const char **names = builder_alloc(b, (program->secret_count + 1) * sizeof *names);
+    for (size_t i = 0; names && i < program->secret_count; i++)
+        names[i] = arena_text(b->arena, program->secrets[i].name);
+    if (names && program->secret_count)
+        config_hint_nearest(b->diag, name, names, program->secret_count);
+    return false;
+}
+
+/* Those that an expression computes are seen at run time only. */
+static bool check_secrets(struct task_builder *tb, const struct expr_template *tpl,
+                          const struct config_node *node) {
+    struct expr_part parts[PARTS_LOOKED_AT];
+    size_t count = expr_parts(tpl, parts, PARTS_LOOKED_AT);
+    bool is_good = true;
+    for (size_t i = 0; i < count && i < PARTS_LOOKED_AT; i++) {
+        struct slice name = parts[i].is_hole ? secret_name(parts[i].text) : SLICE_NONE;
+        if (name.size && !is_secret(tb->builder, name, node))
+            is_good = false;
+    }
+    return is_good;
+}
+
 const struct expr_template *template_build_text(struct task_builder *tb, struct slice text,
                                                 const struct config_node *node, enum expr_use use) {
     struct problem_place place = {tb, node};
-    return expr_compile(tb->builder->program->set, text, use, &tb->names, on_problem, &place);
+    const struct expr_template *tpl =
+        expr_compile(tb->builder->program->set, text, use, &tb->names, on_problem, &place);
+    return tpl && check_secrets(tb, tpl, node) ? tpl : NULL;
 }
 
 const struct expr_template *template_build(struct task_builder *tb, const struct config_node *node,

@@ -180,7 +180,9 @@ void strand__interrupt(struct strand *strand, enum signal signal, uint32_t force
         strand->signal = signal;
         strand->force_depth = signal == SIGNAL_FAIL ? force_depth : FORCE_NONE;
     }
-    if (strand->state == STRAND_READY)
+    /* The journal still holds the run, and lets it go on by run_resume(). */
+    bool is_journaled = strand->state == STRAND_JOURNAL && !strand->run->is_hard;
+    if (strand->state == STRAND_READY || is_journaled)
         return;
     if (strand->state == STRAND_STEP)
         step__cancel(&strand->step);

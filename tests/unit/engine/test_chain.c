@@ -246,7 +246,7 @@ static void run_variables_are_bound(void **state) {
                   "    - note: ${IsError},${LastErrorCode},${LastErrorDescription}\n"
                   "    - {note: x, when: IsError}\n"
                   "    - note: ${json.decode(StartCause).session}${json.decode(StartCause).cause}\n"
-                  "    - note: ${Match(1)}${Secret(none)}\n");
+                  "    - note: ${Match(1)}${Secret('no' .. 'ne')}\n");
     lab_expect(lab, "t,poke,false,0,hush true,1,t,2 false,7,why s1trigger ");
     assert_int_equal(lab->outcome, RUN_FAILED); /* no such secret */
     lab_free(lab);

@@ -234,6 +234,14 @@ static void modes_that_would_not_be_exact_across_workers_are_refused(void **stat
                     "tasks.yaml:2:9: error: \"max\" belongs to mode \"parallel\"\n");
 }
 
+/* proves T17 for secrets */
+static void an_unknown_secret_is_an_error(void **state) {
+    (void)state;
+    expect_messages(STEPS("    - note: \"a ${Secret(kee)}\"\n"),
+                    "tasks.yaml:3:13: error: unknown secret \"kee\"\n"
+                    "    hint: did you mean \"key\"?\n");
+}
+
 static void on_error_says_what_it_takes(void **state) {
     (void)state;
     expect_messages(STEPS("    - {note: x, on-error: contniue}\n"),
@@ -283,6 +291,7 @@ int main(void) {
         cmocka_unit_test(tasks_that_are_named_must_exist_and_declare),
         cmocka_unit_test(a_server_may_be_left_out_where_one_is_declared),
         cmocka_unit_test(modes_that_would_not_be_exact_across_workers_are_refused),
+        cmocka_unit_test(an_unknown_secret_is_an_error),
         cmocka_unit_test(on_error_says_what_it_takes),
         cmocka_unit_test(empty_values_are_errors),
         cmocka_unit_test(a_yaml_alias_of_steps_is_built_in_each_place),

@@ -285,16 +285,21 @@ static enum step_state journal_ended(void *context, struct run *run, const struc
     return STEP_PENDING;
 }
 
+static struct lab *journaled(const struct engine_journal *journal, struct lab *lab) {
+    lab->program = lab_build(lab, "t:\n  actions: [note: \"${Word}\", note: b]\n", NULL);
+    struct engine_options options = {
+        .clock = &lab->clock, .host = lab, .wake_at = lab_wake_at, .journal = journal};
+    lab->engine = engine_new(&options);
+    engine_set_program(lab->engine, lab->program);
+    lab_poke(lab, "t", "w");
+    return lab;
+}
+
 static void a_journal_may_hold_the_run_at_each_of_its_points(void **state) {
     (void)state;
     struct lab *lab = lab_new();
     const struct engine_journal journal = {lab, journal_begun, journal_step, journal_ended};
-    lab->program = lab_build(lab, "t:\n  actions: [note: \"${Word}\", note: b]\n", NULL);
-    struct engine_options options = {
-        .clock = &lab->clock, .host = lab, .wake_at = lab_wake_at, .journal = &journal};
-    lab->engine = engine_new(&options);
-    engine_set_program(lab->engine, lab->program);
-    lab_poke(lab, "t", "w");
+    journaled(&journal, lab);
     static const char *const points[] = {"begun ", "w step ", "b step ", "ended "};
     for (size_t i = 0; i < ARRAY_SIZE(points); i++) {
         lab_expect(lab, points[i]);
@@ -303,6 +308,36 @@ static void a_journal_may_hold_the_run_at_each_of_its_points(void **state) {
     }
     assert_int_equal(lab->ended, 1);
     lab_free(lab);
+}
+
+static void a_run_that_the_journal_holds_is_cancelled_when_it_goes_on(void **state) {
+    (void)state;
+    struct lab *lab = lab_new();
+    const struct engine_journal journal = {lab, journal_begun, journal_step, journal_ended};
+    journaled(&journal, lab);
+    run_resume(lab->last_run);
+    run_cancel(lab->last_run);
+    lab_expect(lab, "begun w step ");
+    run_resume(lab->last_run);
+    lab_expect(lab, "ended ");
+    run_resume(lab->last_run);
+    assert_int_equal(lab->outcome, RUN_CANCELLED);
+    lab_free(lab);
+}
+
+static void an_engine_that_ends_does_not_wait_for_the_journal(void **state) {
+    (void)state;
+    for (int resumes = 0; resumes < 4; resumes++) {
+        struct lab *lab = lab_new();
+        const struct engine_journal journal = {lab, journal_begun, journal_step, journal_ended};
+        journaled(&journal, lab);
+        for (int i = 0; i < resumes; i++)
+            run_resume(lab->last_run);
+        engine_free(lab->engine);
+        lab->engine = NULL;
+        assert_int_equal(lab->ended, 1);
+        lab_free(lab);
+    }
 }
 
 int main(void) {
@@ -324,6 +359,8 @@ int main(void) {
         cmocka_unit_test(counters_tell_of_each_task),
         cmocka_unit_test(an_engine_that_ends_cancels_what_waits),
         cmocka_unit_test(a_journal_may_hold_the_run_at_each_of_its_points),
+        cmocka_unit_test(a_run_that_the_journal_holds_is_cancelled_when_it_goes_on),
+        cmocka_unit_test(an_engine_that_ends_does_not_wait_for_the_journal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
