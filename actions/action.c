@@ -1,0 +1,49 @@
+/* What several actions need: failures in the same words, copies, sessions. */
+#include "actions/action.h"
+
+#include <errno.h>
+
+enum step_state action__no_memory(struct step *step) {
+    return step_fail(step, ENOMEM, "out of memory, within max-run-memory");
+}
+
+bool action__keep(struct step *step, struct slice *text) {
+    if (!text->bytes)
+        return true;
+    char *copy = step_alloc(step, text->size + 1);
+    if (!copy) {
+        action__no_memory(step);
+        return false;
+    }
+    if (text->size)
+        memcpy(copy, text->bytes, text->size);
+    text->bytes = copy;
+    return true;
+}
+
+enum step_state action__fail_session(struct step *step, enum status status, struct slice id) {
+    switch (status) {
+        case STATUS_NOT_FOUND:
+            return step_fail(step, 1, "no session has the ID \"" SLICE_FMT "\"", SLICE_ARG(id));
+        case STATUS_CLOSED:
+            return step_fail(step, 1, "the session is closed");
+        case STATUS_NO_MEMORY:
+            return step_fail(step, ENOMEM, "out of memory");
+        default:
+            return step_fail(step, 1, "the session cannot do this: %s", status_text(status));
+    }
+}
+
+struct session *action__own_session(struct step *step) {
+    struct session *session = triggers_session(step_run(step));
+    if (!session)
+        step_fail(step, 1, "no WebSocket session has triggered this run: name one");
+    return session;
+}
+
+size_t action__given(const struct prepare *prepare, const size_t *offsets, size_t count) {
+    size_t given = 0;
+    for (size_t i = 0; i < count; i++)
+        given += prepare_has(prepare, offsets[i]);
+    return given;
+}

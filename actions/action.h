@@ -1,0 +1,45 @@
+/* What the actions of this folder share. */
+#ifndef BELLWIRE_ACTIONS_ACTION_H
+#define BELLWIRE_ACTIONS_ACTION_H
+
+#include "actions/actions.h"
+#include "triggers/triggers.h"
+
+#define ACTION(name) extern const struct action_kind action_##name;
+#include "actions/list.h"
+#undef ACTION
+
+static inline struct action_host *action__host(const struct step *step) { return step_host(step); }
+enum step_state action__no_memory(struct step *step);
+/* A copy that lives as long as the step; false without memory, and the step has failed. */
+bool action__keep(struct step *step, struct slice *text);
+/* Fails the step for a session that could not be reached. `id` of size 0: the run's own. */
+enum step_state action__fail_session(struct step *step, enum status status, struct slice id);
+/* The run's own session, or NULL after the step has failed. */
+struct session *action__own_session(struct step *step);
+/* How many of these fields (offsets) the YAML gives. */
+size_t action__given(const struct prepare *prepare, const size_t *offsets, size_t count);
+
+/* ---- orders to sessions: close, join, leave ------------------------------------------------- */
+struct session_order {
+    struct slice session; /* bytes NULL: the run's own */
+    struct server_order order;
+};
+enum step_state action__order(struct step *step, struct session_order *order);
+void action__order_cancel(struct step *step);
+
+/* ---- files that a variable names (paths.c) -------------------------------------------------- */
+/* For a FILE field that holds a variable: the folder which that variable can never leave, which is
+ * what the constant text before it names, else the task file's. SLICE_NONE without a variable, and
+ * without memory (which is reported). */
+struct slice path__fence(struct prepare *prepare, size_t offset);
+/* For net_file_open(): `path` below `root`, which it begins with or is relative to; without a root
+ * (size 0) as it is. False: it holds NUL, or names a place elsewhere. */
+bool path__below(struct slice root, struct slice path, struct net_file_options *out);
+/* Fails the step: what came of opening `path`. */
+enum step_state path__fail(struct step *step, enum status status, struct slice path);
+/* Blocks, so in the pool only: opens below `root` (NULL: anywhere), which no link leaves. Files are
+ * made with mode 0644. -1: errno, EXDEV where the root would be left. */
+int path__open(const char *root, const char *path, int flags);
+
+#endif

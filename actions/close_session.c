@@ -1,0 +1,54 @@
+/* close-session: begins the closing handshake. Done once the close frame is queued; the peer's
+ * answer, or its silence, is the matter of `server-close`. */
+#include "actions/action.h"
+
+struct close_args {
+    uint32_t code;
+    struct slice reason, session;
+};
+
+static bool close_prepare(struct prepare *prepare, void *args);
+static enum step_state close_start(struct step *step, const void *args);
+
+static const struct config_field close_fields[] = {
+    FIELD_U32(struct close_args, code, "code", .dflt = "1000", .min = 1000, .max = 4999,
+              .doc = "close code: 1000-1003, 1007-1014 or 3000-4999"),
+    FIELD_TEXT(struct close_args, reason, "reason", .doc = "up to 123 bytes for the peer to read"),
+    FIELD_TEXT(struct close_args, session, "session",
+               .doc = "ID of the session; the run's own when left out"),
+    FIELD_END};
+
+const struct action_kind action_close_session = {
+    .name = "close-session",
+    .doc = "closes a WebSocket session",
+    .fields = close_fields,
+    .args_size = sizeof(struct close_args),
+    .resume = RESUME_FAIL,
+    .prepare = close_prepare,
+    .start = close_start,
+    .cancel = action__order_cancel,
+};
+
+static bool close_prepare(struct prepare *prepare, void *args) {
+    const struct close_args *close = args;
+    size_t code = offsetof(struct close_args, code), reason = offsetof(struct close_args, reason);
+    bool is_good = true;
+    if (!prepare_template(prepare, code) && !ws_code_is_valid(close->code))
+        is_good = prepare_error(prepare, code,
+                                "\"code\" %u may not be sent: 1000-1003, 1007-1014 and 3000-4999 "
+                                "may",
+                                close->code);
+    if (!prepare_template(prepare, reason) && close->reason.size > WS_REASON_MAX)
+        is_good =
+            prepare_error(prepare, reason, "\"reason\" must be at most %d bytes long, got %zu",
+                          WS_REASON_MAX, close->reason.size);
+    return is_good;
+}
+
+static enum step_state close_start(struct step *step, const void *args) {
+    const struct close_args *close = args;
+    return action__order(
+        step, &(struct session_order){
+                  .session = close->session,
+                  .order = {.verb = SERVER_CLOSE, .text = close->reason, .code = close->code}});
+}

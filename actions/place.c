@@ -1,0 +1,125 @@
+/* Places under max-programs, in the order of asking, over all workers. A place that comes free
+ * travels to the worker of whoever waits first. */
+#include <stdlib.h>
+
+#include "actions/process.h"
+
+struct action_place {
+    struct net_message message; /* brings the place */
+    struct net_room room;       /* while that worker's mailbox is full */
+    struct action_place *next;
+    struct action_host *host;
+    void (*ready)(void *context); /* NULL: cancelled on its way */
+    void *context;
+    bool is_granted; /* under the lock */
+};
+
+static void on_granted(struct net_message *message, struct net_loop *loop);
+static void send_place(struct action_place *place, struct net_loop *here);
+
+bool place__take(struct action_programs *programs) {
+    pthread_mutex_lock(&programs->lock);
+    bool is_free = !programs->first && programs->running < programs->max;
+    if (is_free)
+        programs->running++;
+    pthread_mutex_unlock(&programs->lock);
+    return is_free;
+}
+
+struct action_place *place__wait(struct action_host *host, void (*ready)(void *context),
+                                 void *context) {
+    struct action_programs *programs = host->programs;
+    struct action_place *place = calloc(1, sizeof *place);
+    if (!place)
+        return NULL;
+    place->host = host;
+    place->ready = ready;
+    place->context = context;
+    place->message = (struct net_message){.run = on_granted, .bytes = sizeof *place};
+    pthread_mutex_lock(&programs->lock);
+    if (programs->last)
+        programs->last->next = place;
+    else
+        programs->first = place;
+    programs->last = place;
+    pthread_mutex_unlock(&programs->lock);
+    return place;
+}
+
+static void unlink_place(struct action_programs *programs, struct action_place *place) {
+    struct action_place *before = NULL;
+    struct action_place **link = &programs->first;
+    while (*link != place) {
+        before = *link;
+        link = &before->next;
+    }
+    *link = place->next;
+    if (programs->last == place)
+        programs->last = before;
+}
+
+void place__cancel(struct action_place *place) {
+    struct action_programs *programs = place->host->programs;
+    pthread_mutex_lock(&programs->lock);
+    bool is_granted = place->is_granted;
+    if (!is_granted)
+        unlink_place(programs, place);
+    pthread_mutex_unlock(&programs->lock);
+    if (is_granted)
+        place->ready = NULL; /* on_granted() comes to this thread */
+    else
+        free(place);
+}
+
+/* Gives one place back and takes whoever may go on now. */
+static struct action_place *grant(struct action_programs *programs) {
+    struct action_place *granted = NULL, **end = &granted;
+    pthread_mutex_lock(&programs->lock);
+    programs->running--;
+    while (programs->first && programs->running < programs->max) {
+        struct action_place *place = programs->first;
+        unlink_place(programs, place);
+        place->next = NULL;
+        place->is_granted = true;
+        programs->running++;
+        *end = place;
+        end = &place->next;
+    }
+    pthread_mutex_unlock(&programs->lock);
+    return granted;
+}
+
+void place__release(struct action_host *host) {
+    struct action_place *place = grant(host->programs);
+    while (place) {
+        struct action_place *next = place->next;
+        send_place(place, host->loop);
+        place = next;
+    }
+}
+
+static void on_room(struct net_room *room, struct net_loop *full) {
+    struct action_place *place = CONTAINER_OF(room, struct action_place, room);
+    if (full)
+        send_place(place, room->home);
+    else /* the process ends */
+        on_granted(&place->message, NULL);
+}
+
+static void send_place(struct action_place *place, struct net_loop *here) {
+    struct net_loop *to = place->host->loop;
+    if (net_post_control(to, &place->message) == STATUS_OK)
+        return;
+    place->room = (struct net_room){.home = here, .ready = on_room};
+    net_wait_room(to, &place->room);
+}
+
+static void on_granted(struct net_message *message, struct net_loop *loop) {
+    struct action_place *place = CONTAINER_OF(message, struct action_place, message);
+    struct action_place granted = *place;
+    free(place);
+    if (loop && granted.ready)
+        granted.ready(granted.context);
+    else if (loop)
+        place__release(granted.host);
+}
