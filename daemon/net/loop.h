@@ -47,6 +47,7 @@ struct net_loop {
     size_t cork_bytes;
     uint8_t *cork, *read_buffer;
     struct chunk_pool chunks;
+    struct crypto_pool *crypto_pool; /* or NULL */
     int reserve_fd; /* given up for a moment to shed a peer when descriptors have run out */
     bool is_shedding;
     int event_at, event_count;
@@ -62,6 +63,8 @@ void loop__remove(struct net_loop *loop, struct net_source *source);
 bool mailbox__init(struct net_loop *loop, const struct net_loop_options *options);
 void mailbox__deinit(struct net_loop *loop);
 void mailbox__run(struct net_loop *loop); /* a bounded number of messages */
+/* Posts an answer that was asked for: not counted, never refused, since the asking was bounded. */
+void mailbox__answer(struct net_loop *loop, struct net_message *message);
 static inline bool mailbox__has_more(const struct net_loop *loop) {
     return loop->mailbox.first != NULL;
 }

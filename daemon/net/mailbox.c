@@ -161,9 +161,14 @@ static void call_rooms(struct net_loop *loop) {
     while (message) {
         struct net_room *room = CONTAINER_OF(message, struct net_room, message);
         message = message->next;
-        if (push(&room->home->mailbox.stack, &room->message)) {
-            wake(&room->home->mailbox);
-        }
+        mailbox__answer(room->home, &room->message);
+    }
+}
+
+void mailbox__answer(struct net_loop *loop, struct net_message *message) {
+    message->bytes = UNCOUNTED;
+    if (push(&loop->mailbox.stack, message)) {
+        wake(&loop->mailbox);
     }
 }
 

@@ -15,13 +15,15 @@
 #include "base/base.h"
 
 struct uv_loop_s;
+struct crypto_pool;
 
 /* ---- loops ---------------------------------------------------------------------------------- */
 struct net_loop;
 struct net_loop_options {
     const struct clock *clock;
-    uint32_t mailbox_entries; /* 0: 65,536; an eighth is kept for net_post_control() */
-    uint64_t mailbox_bytes;   /* 0: 64 MiB; likewise */
+    uint32_t mailbox_entries;        /* 0: 65,536; an eighth is kept for net_post_control() */
+    uint64_t mailbox_bytes;          /* 0: 64 MiB; likewise */
+    struct crypto_pool *crypto_pool; /* outlived by the loop; NULL: none, and no TLS */
 };
 struct net_loop *net_loop_new(const struct net_loop_options *options); /* NULL: errno says why */
 /* All streams, listeners, timers and jobs must have ended. Messages left are run with loop NULL. */
@@ -116,12 +118,15 @@ static inline void net_count(_Atomic uint64_t *counter, uint64_t more) { /* by t
                           memory_order_relaxed);
 }
 /* What may stand between a stream and its socket (TLS). Results as of recv(2) and send(2), errno
- * EAGAIN where it must wait. */
+ * EAGAIN where it must wait; then the next send() begins with the same bytes. Sending 0 bytes gives
+ * out what the layer itself holds. */
 struct net_layer {
     ssize_t (*recv)(struct net_layer *layer, int fd, void *bytes, size_t size);
     ssize_t (*send)(struct net_layer *layer, int fd, const void *bytes, size_t size);
-    void (*shutdown)(struct net_layer *layer, int fd); /* says that nothing more will be sent */
+    /* Says that nothing more will be sent. False: must wait, call again when `fd` is writable. */
+    bool (*shutdown)(struct net_layer *layer, int fd);
     void (*free)(struct net_layer *layer);
+    bool has_input; /* it holds input, of which the socket will not tell */
 };
 struct net_chunk;
 enum net_stream_state { NET_OPEN, NET_FINISHING, NET_LINGERING, NET_CLOSING };
@@ -239,5 +244,7 @@ struct net_job *net_file_read(struct net_loop *loop, const struct net_file_range
 /* `done` is not called any more; a file that was opened is closed, and so is the fd of a range (it
  * is the job's from here on). */
 void net_job_cancel(struct net_job *job);
+
+#include "net/tls.h"
 
 #endif

@@ -94,7 +94,20 @@ static ssize_t send_parts(struct net_stream *stream, struct iovec *parts, size_t
     return sent;
 }
 
-static void wait_writable(struct net_stream *stream) {
+bool output__flush_layer(struct net_stream *stream) {
+    struct net_layer *layer = stream->layer;
+    if (!layer || layer->send(layer, stream->source.fd, NULL, 0) >= 0) {
+        return true;
+    }
+    if (errno == EAGAIN) {
+        output__wait_writable(stream);
+    } else {
+        stream__fail(stream, errno);
+    }
+    return false;
+}
+
+void output__wait_writable(struct net_stream *stream) {
     if (!stream->is_blocked) {
         stream->is_blocked = true;
         if (loop__modify(stream->loop, &stream->source, stream->source.armed | EPOLLOUT) < 0) {
@@ -125,7 +138,7 @@ static enum status write_direct(struct net_stream *stream, const struct slice *p
         return STATUS_CLOSED;
     }
     if ((size_t)sent < total && !stream->layer) {
-        wait_writable(stream);
+        output__wait_writable(stream);
     }
     size_t skip = (size_t)sent;
     for (size_t i = 0; i < used; i++) {
@@ -273,7 +286,7 @@ bool output__flush(struct net_stream *stream) {
         }
         memmove(loop->cork, loop->cork + sent, loop->cork_bytes - (size_t)sent);
         loop->cork_bytes -= (size_t)sent;
-        wait_writable(stream);
+        output__wait_writable(stream);
         (void)uncork(stream); /* without memory the stream has failed */
         return sent > 0;
     }
@@ -299,7 +312,7 @@ static bool flush_queue(struct net_stream *stream) {
         consume(stream, (size_t)sent);
         has_sent = has_sent || sent > 0;
         if ((size_t)sent < total) {
-            wait_writable(stream);
+            output__wait_writable(stream);
             return has_sent;
         }
     }

@@ -7,6 +7,10 @@
 /* Gives the kernel what it takes of the cork and the queue. Returns whether anything went out. An
  * error marks the stream as failed; nothing is called. */
 bool output__flush(struct net_stream *stream);
+/* Gives the kernel what the layer holds. False when some is left, and the stream waits or failed. */
+bool output__flush_layer(struct net_stream *stream);
+/* Nothing is sent before the socket takes more. */
+void output__wait_writable(struct net_stream *stream);
 /* Drops what is queued. */
 void output__drop(struct net_stream *stream);
 static inline bool output__is_empty(const struct net_stream *stream) {

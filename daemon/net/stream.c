@@ -48,7 +48,7 @@ static void call(struct net_stream *stream, enum net_event event) {
 
 static void on_sendable(struct net_stream *stream) {
     stream->is_blocked = false;
-    bool has_sent = output__flush(stream);
+    bool has_sent = output__flush_layer(stream) && output__flush(stream);
     if (!stream->is_blocked && stream->fault == STREAM_SOUND &&
         loop__modify(stream->loop, &stream->source, stream->source.armed & ~(uint32_t)EPOLLOUT) <
             0) {
@@ -208,6 +208,10 @@ static void look_after(struct net_stream *stream) {
             call_corked(stream, NET_AGAIN, (struct net_bytes){NULL, 0});
         }
     }
+    if (stream->layer && stream->layer->has_input && !stream->is_paused && !stream->has_ended &&
+        stream->state == NET_OPEN && stream->fault == STREAM_SOUND) {
+        read_some(stream);
+    }
     if (!output__is_empty(stream)) {
         (void)output__flush(stream); /* what it could not send waits for the socket */
     }
@@ -218,7 +222,8 @@ static void look_after(struct net_stream *stream) {
     if (stream->state == NET_FINISHING || stream->state == NET_LINGERING) {
         if (stream->fault != STREAM_SOUND) {
             net_stream_close(stream);
-        } else if (stream->state == NET_FINISHING && output__is_empty(stream)) {
+        } else if (stream->state == NET_FINISHING && output__is_empty(stream) &&
+                   !stream->is_blocked) {
             begin_linger(stream);
         }
     }
@@ -232,12 +237,13 @@ static void look_after(struct net_stream *stream) {
 
 static void begin_linger(struct net_stream *stream) {
     struct net_source *source = &stream->source;
+    if (stream->layer && !stream->layer->shutdown(stream->layer, source->fd)) {
+        output__wait_writable(stream); /* and then comes here again */
+        return;
+    }
     if (stream->has_ended) {
         net_stream_close(stream);
         return;
-    }
-    if (stream->layer) {
-        stream->layer->shutdown(stream->layer, source->fd);
     }
     if (shutdown(source->fd, SHUT_WR) < 0 ||
         loop__modify(stream->loop, source, source->armed | EPOLLIN) < 0) {
@@ -257,6 +263,9 @@ void net_stream_resume(struct net_stream *stream) {
     if (stream->state == NET_OPEN && stream->fault == STREAM_SOUND && !stream->has_ended &&
         loop__modify(stream->loop, source, source->armed | EPOLLIN) < 0) {
         stream__fail(stream, errno);
+    }
+    if (stream->layer && stream->layer->has_input) {
+        stream__mark(stream);
     }
 }
 
