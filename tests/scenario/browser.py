@@ -61,7 +61,11 @@ class Page:
     def __init__(self, browser, address):
         self.browser = browser
         self.number = 0
-        self.socket = self._run(websockets.connect(address, max_size=None, ping_interval=None))
+        self.socket = self._run(self._connect(address))
+
+    @staticmethod
+    async def _connect(address):
+        return await websockets.connect(address, max_size=None, ping_interval=None)
 
     def _run(self, awaitable):
         async def bounded():
@@ -95,12 +99,8 @@ class Page:
             if value:
                 return value
             assert time.monotonic() < deadline, f"never true in the page: {expression}"
-            select_briefly()
+            time.sleep(0.02)  # a breath between two looks; nothing depends on its length
 
     def text(self):
         return self.evaluate("document.body.innerText")
 
-
-def select_briefly():
-    """A breath between two looks at a page; nothing depends on its length."""
-    time.sleep(0.02)
