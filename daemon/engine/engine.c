@@ -68,6 +68,7 @@ void engine_free(struct engine *engine) {
     }
     drop_generations(engine);
     rates__free(engine);
+    ended__free(engine);
     map_deinit(&engine->turns);
     map_deinit(&engine->rates);
     for (size_t at = 0; (entry = map_next(&engine->locals, &at));) {
@@ -248,8 +249,7 @@ static void tell_run(struct run *run, void (*each)(void *, const struct run_info
     each(context, &info);
 }
 
-void engine_list_runs(struct engine *engine,
-                      void (*each)(void *context, const struct run_info *info), void *context) {
+void engine_list_runs(struct engine *engine, run_info_fn each, void *context) {
     struct list *node;
     LIST_FOR_EACH(node, &engine->runs)
     tell_run(CONTAINER_OF(node, struct run, link), each, context);

@@ -211,12 +211,16 @@ size_t engine_cancel_task(struct engine *engine, struct slice task_id); /* how m
  * --------------------------------------------------------
  */
 struct run_info {                             /* texts live as long as the call */
-    struct slice id, task, trigger, step, at; /* `at`: file:line of the step */
-    bool is_waiting;
-    uint64_t started_ms; /* wall */
+    struct slice id, task, trigger, step, at; /* `at`: file:line of the step, or of the failure */
+    bool is_waiting, has_ended;
+    enum run_outcome outcome;      /* once it has ended */
+    struct slice error;            /* of a failed one */
+    uint64_t started_ms, ended_ms; /* wall */
 };
-void engine_list_runs(struct engine *engine,
-                      void (*each)(void *context, const struct run_info *info), void *context);
+typedef void (*run_info_fn)(void *context, const struct run_info *info);
+void engine_list_runs(struct engine *engine, run_info_fn each, void *context); /* the live ones */
+#define ENGINE_ENDED_MAX 1000 /* the latest; newest first */
+void engine_list_ended(const struct engine *engine, run_info_fn each, void *context);
 struct task_info { /* of this worker; sums and the latest are made by who asks */
     uint64_t runs, failures, active, last_run_ms, last_error_ms; /* wall; 0: never */
     struct slice last_error;                                     /* as long as the program */

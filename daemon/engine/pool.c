@@ -148,20 +148,20 @@ enum status run__set_slot(struct run *run, uint32_t slot, struct value_box *box)
 }
 
 /* Crockford's base 32 keeps the order of the bytes. */
-void run__make_id(struct run *run) {
+void run__spell_id(const uint64_t id[2], char *out) {
     static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
-    uint64_t high = run->id[0], low = run->id[1];
+    uint64_t high = id[0], low = id[1];
     for (int i = RUN_ID_MAX - 2; i >= 0; i--) {
-        run->id_text[i] = digits[low & 31];
+        out[i] = digits[low & 31];
         low = low >> 5 | high << 59;
         high >>= 5;
     }
-    run->id_text[RUN_ID_MAX - 1] = '\0';
+    out[RUN_ID_MAX - 1] = '\0';
 }
 
 struct slice run_id_text(struct run *run) {
     if (!run->id_text[0])
-        run__make_id(run);
+        run__spell_id(run->id, run->id_text);
     return (struct slice){run->id_text, RUN_ID_MAX - 1};
 }
 

@@ -19,15 +19,24 @@ static char *place_text(char *at, struct slice text, const char **out) {
     return at + text.size + 1;
 }
 
-static void replace_error(struct run *run, struct run_error head, const struct slice texts[3]) {
-    size_t size = sizeof head + texts[0].size + texts[1].size + texts[2].size + 3;
+enum { ERROR_TASK, ERROR_STEP, ERROR_TEXT, ERROR_TEXTS };
+
+/* The file's name is copied too: the error may outlive the program. */
+static void replace_error(struct run *run, struct run_error head,
+                          const struct slice texts[ERROR_TEXTS]) {
+    struct slice file = slice_of(head.mark.file ? head.mark.file : "");
+    size_t size = sizeof head + file.size + 1;
+    for (int i = 0; i < ERROR_TEXTS; i++)
+        size += texts[i].size + 1;
     struct run_error *error = malloc(size);
     if (error) { /* without memory the failure has no text, and is one all the same */
         *error = head;
         char *at = (char *)(error + 1);
-        at = place_text(at, texts[0], &error->task);
-        at = place_text(at, texts[1], &error->step);
-        place_text(at, texts[2], &error->text);
+        at = place_text(at, texts[ERROR_TASK], &error->task);
+        at = place_text(at, texts[ERROR_STEP], &error->step);
+        at = place_text(at, texts[ERROR_TEXT], &error->text);
+        place_text(at, file, &error->file);
+        error->mark.file = error->file;
     }
     free(run->error);
     run->error = error;
@@ -39,14 +48,15 @@ void run__set_error(struct run *run, const struct program_step *def, struct conf
         text.size = ERROR_TEXT_MAX - 1;
     if (!text.bytes)
         text.bytes = "";
-    struct slice texts[3] = {run->task->shared.id, def ? def->place : SLICE(""), text};
+    struct slice texts[ERROR_TEXTS] = {run->task->shared.id, def ? def->place : SLICE(""), text};
     if (mark.line == 0)
         mark = def ? def->mark : run->task->shared.mark;
     replace_error(run, (struct run_error){.code = code, .mark = mark}, texts);
 }
 
 void run__copy_error(struct run *run, const struct run_error *error) {
-    struct slice texts[3] = {slice_of(error->task), slice_of(error->step), slice_of(error->text)};
+    struct slice texts[ERROR_TEXTS] = {slice_of(error->task), slice_of(error->step),
+                                       slice_of(error->text)};
     replace_error(run, (struct run_error){.code = error->code, .mark = error->mark}, texts);
 }
 
@@ -386,6 +396,7 @@ static void tell_end(struct run *run, const struct run_end *end) {
         run->on_ended(run->context, end);
     if (end->outcome == RUN_FAILED && run->task->on_error_task.size)
         start_handler(run);
+    ended__note(run, end);
     if (run->is_held && ops && ops->release)
         ops->release(run->event);
     run__free(run);

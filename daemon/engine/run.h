@@ -112,10 +112,9 @@ struct rate {
 #define RATE_KEYS_MAX 10000
 
 struct run_error { /* one heap block with its texts */
-    const char *task, *step, *text;
+    const char *task, *step, *text, *file;
     int32_t code;
     struct config_mark mark;
-    size_t size;
 };
 
 enum run_state { RUN_QUEUED, RUN_GOING, RUN_CLOSING, RUN_OVER };
@@ -171,6 +170,14 @@ struct task_local { /* of a task ID on this worker; outlives reloads */
     struct task_info info;
     char last_error[ERROR_TEXT_MAX];
 };
+struct run_record { /* of an ended run */
+    uint64_t id[2];
+    const struct task_local *local;
+    const char *trigger; /* a kind's name, or NULL */
+    struct run_error *error;
+    uint64_t started_ms, ended_ms;
+    enum run_outcome outcome;
+};
 struct engine {
     struct engine_options options;
     struct expr_lua *lua;
@@ -188,6 +195,8 @@ struct engine {
     struct engine_stats stats;
     uint64_t random[2];
     uint64_t sequence;
+    struct run_record *ended; /* a ring of ENGINE_ENDED_MAX, made with the first one */
+    size_t ended_count, ended_next;
     char first_scratch[SCRATCH_BYTES] __attribute__((aligned(16)));
 };
 
@@ -213,7 +222,6 @@ void run__discharge(struct run *run, size_t bytes);
 enum status run__set_slot(struct run *run, uint32_t slot, struct value_box *box); /* takes it */
 void run__advance(struct run *run);
 void run__end(struct run *run);
-void run__make_id(struct run *run);
 bool run__hold(struct run *run); /* the event, before anything waits */
 void run__stop_all(struct run *run, enum signal signal);
 /* `mark` line 0: that of the step. */
@@ -236,6 +244,13 @@ enum run_gate rate__enter(struct run *run, uint64_t *retry_after_ms);
 void rate__wait(struct run *run);
 void rate__leave(struct run *run);
 void rates__free(struct engine *engine);
+
+/* ---- ended.c ---- */
+void ended__note(struct run *run, const struct run_end *end); /* takes over run->error */
+void ended__free(struct engine *engine);
+void run__spell_id(const uint64_t id[2], char *out /* RUN_ID_MAX */);
+
+/* ---- gate.c ---- */
 /* The map key of a task's gate: ID, NUL, the value of `key`; heap. NULL: no memory, or the key
  * cannot be evaluated. */
 char *gate__key(struct run *run, const struct expr_template *key, struct slice *out);

@@ -234,6 +234,45 @@ static void live_runs_are_listed_found_and_cancelled_by_task(void **state) {
     lab_free(lab);
 }
 
+static void note_ended(void *context, const struct run_info *info) {
+    char text[256];
+    assert_true(info->has_ended && info->id.size == RUN_ID_MAX - 1);
+    assert_true(info->ended_ms >= info->started_ms);
+    snprintf(text, sizeof text, "%d" SLICE_FMT "@" SLICE_FMT "@" SLICE_FMT "@" SLICE_FMT,
+             (int)info->outcome, SLICE_ARG(info->task), SLICE_ARG(info->step), SLICE_ARG(info->at),
+             SLICE_ARG(info->error));
+    lab_trace(context, text, strlen(text));
+}
+static void count_ended(void *context, const struct run_info *info) {
+    (void)info;
+    ++*(size_t *)context;
+}
+
+/* proves T16 for the ended runs */
+static void the_latest_ended_runs_are_listed_with_their_failing_place(void **state) {
+    (void)state;
+    size_t count = 0;
+    struct lab *lab = lab_load("t:\n  actions:\n    - {boom: \"${Word}\", when: Word ~= \"\"}\n"
+                               "u:\n  actions: [hang: a]\n");
+    lab_poke(lab, "t", "");
+    lab_poke(lab, "t", "why");
+    lab_poke(lab, "u", "");
+    run_cancel(lab->last_run);
+    lab->trace[0] = '\0';
+    /* The program may go, the list stays. */
+    struct program *next = lab_build(lab, "v:\n  actions: []\n", lab->program);
+    engine_set_program(lab->engine, next);
+    program_unref(lab->program);
+    lab->program = next;
+    engine_list_ended(lab->engine, note_ended, lab);
+    lab_expect(lab, "2u@@@ 1t@1@tasks.yaml:3@why 0t@@@ ");
+    for (int i = 0; i < ENGINE_ENDED_MAX + 10; i++)
+        lab_poke(lab, "v", "");
+    engine_list_ended(lab->engine, count_ended, &count);
+    assert_int_equal(count, ENGINE_ENDED_MAX);
+    lab_free(lab);
+}
+
 static void counters_tell_of_each_task(void **state) {
     (void)state;
     struct task_info info;
@@ -356,6 +395,7 @@ int main(void) {
         cmocka_unit_test(runs_beside_each_other_have_their_own_names),
         cmocka_unit_test(a_new_program_serves_new_events_and_old_runs_finish),
         cmocka_unit_test(live_runs_are_listed_found_and_cancelled_by_task),
+        cmocka_unit_test(the_latest_ended_runs_are_listed_with_their_failing_place),
         cmocka_unit_test(counters_tell_of_each_task),
         cmocka_unit_test(an_engine_that_ends_cancels_what_waits),
         cmocka_unit_test(a_journal_may_hold_the_run_at_each_of_its_points),
