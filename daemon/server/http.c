@@ -3,7 +3,10 @@
 #include <assert.h>
 #include "server/session.h"
 
+#define LAST_CHANCE_MS 1000
+
 static void on_data(struct session *session, struct net_bytes data);
+static void on_sent(struct session *session);
 static void on_end(struct session *session);
 static void on_timeout(struct session *session);
 static void parse(struct session *session, struct slice *input);
@@ -33,12 +36,7 @@ void http__on_event(struct net_stream *stream, enum net_event event, struct net_
             on_data(session, data);
             break;
         case NET_SENT:
-            http__set_deadline(session, DEADLINE_DRAIN, session__bounds(session)->drain_timeout_ms);
-            if (session->http->phase == HTTP_IN_FILE) {
-                transfer__on_sent(session->http->transfer);
-            } else if (net_backlog(stream) == 0) {
-                net_stream_again(stream);
-            }
+            on_sent(session);
             break;
         case NET_TIMEOUT:
             on_timeout(session);
@@ -74,7 +72,11 @@ static void on_data(struct session *session, struct net_bytes data) {
     if (!connection__keep(session, data.bytes, data.size)) {
         return;
     }
-    bool must_wait = http->phase == HTTP_IN_RUN || http->phase == HTTP_IN_FILE ||
+    if (http->is_yielded) {
+        net_stream_again(&session->stream);
+    }
+    bool must_wait = http->is_yielded || http->phase == HTTP_IN_RUN ||
+                     http->phase == HTTP_IN_FILE ||
                      net_backlog(&session->stream) > PIPELINE_BACKLOG;
     if (must_wait) {
         net_stream_pause(&session->stream);
@@ -86,10 +88,12 @@ static void on_data(struct session *session, struct net_bytes data) {
 static void parse(struct session *session, struct slice *input) {
     struct http_state *http = session->http;
     bool goes_on = true;
+    uint64_t share_ms = 0;
     while (goes_on && session->state == SESSION_HTTP && session->stream.state == NET_OPEN) {
         switch (http->phase) {
             case HTTP_IN_HEAD:
-                goes_on = parse_head(session, input);
+                http->is_yielded = input->size && share__is_used(&share_ms);
+                goes_on = !http->is_yielded && parse_head(session, input);
                 break;
             case HTTP_IN_BODY:
                 goes_on = parse_body(session, input);
@@ -101,6 +105,23 @@ static void parse(struct session *session, struct slice *input) {
                 goes_on = false;
                 break;
         }
+    }
+}
+
+/* Output moves: as long as some of it waits, the next progress is due within the drain timeout. */
+static void on_sent(struct session *session) {
+    struct http_state *http = session->http;
+    const struct server_options *bounds = session__bounds(session);
+    bool is_empty = net_backlog(&session->stream) == 0;
+    if (http->deadline == DEADLINE_IDLE || http->deadline == DEADLINE_DRAIN) {
+        bool is_idle = is_empty && http->phase != HTTP_IN_FILE;
+        http__set_deadline(session, is_idle ? DEADLINE_IDLE : DEADLINE_DRAIN,
+                           is_idle ? bounds->idle_timeout_ms : bounds->drain_timeout_ms);
+    }
+    if (http->phase == HTTP_IN_FILE) {
+        transfer__on_sent(http->transfer);
+    } else if (is_empty) {
+        net_stream_again(&session->stream);
     }
 }
 
@@ -330,10 +351,13 @@ void http__answered(struct session *session, bool keep_alive) {
     }
 }
 
+/* One that was just accepted may have sent its request already, and gets a moment to show it. */
 void http__stop(struct session *session) {
     struct http_state *http = session->http;
     http->is_last = true;
-    if (http->phase == HTTP_IN_HEAD && session->stream.state == NET_OPEN) {
+    if (session->stream.bytes_in == 0 && !session->stream.has_ended) {
+        http__set_deadline(session, DEADLINE_IDLE, LAST_CHANCE_MS);
+    } else if (http->phase == HTTP_IN_HEAD && session->stream.state == NET_OPEN) {
         http->phase = HTTP_ENDED;
         net_stream_finish(&session->stream, session__bounds(session)->drain_timeout_ms);
     }

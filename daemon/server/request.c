@@ -5,7 +5,7 @@
 #include <unistd.h>
 #include "server/session.h"
 
-#define USUAL_HEAD 1024 /* room tried first for the head of an answer */
+#define USUAL_HEAD 768 /* room tried first for the head of an answer */
 
 static void free_request(struct server_request *request);
 static enum status write_head(struct session *session, const struct http_answer *answer);

@@ -1,10 +1,7 @@
 /* WebSocket sessions: messages in order, control frames, keep-alive, pressure, and the two ways to
  * the end: the close handshake, and the loss of the peer. on_close is called from the stream's
  * handler only, never from inside a call of the API. */
-#include <time.h>
 #include "server/session.h"
-
-#define SHARE_MS 5 /* of a turn, for the runs of one session */
 
 static void parse(struct session *session, struct ws_input *input);
 static bool on_frame(struct session *session, enum ws_event event, const struct ws_message *frame);
@@ -76,13 +73,6 @@ void session__input(struct session *session, struct net_bytes data) {
     (void)connection__keep(session, input.next, left); /* without memory the stream is closed */
 }
 
-/* The coarse clock costs a few ns, which is what a check after each message may cost. */
-static uint64_t coarse_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void hold(struct session *session) {
     session->is_held = true;
     net_stream_pause(&session->stream);
@@ -99,7 +89,8 @@ static bool is_clogged(struct session *session) {
 
 static void parse(struct session *session, struct ws_input *input) {
     struct ws_message frame;
-    uint64_t begin_ms = 0;
+    uint64_t share_ms = 0;
+    (void)share__is_used(&share_ms); /* it begins now */
     for (;;) {
         if (session->is_held || is_clogged(session)) {
             hold(session);
@@ -112,9 +103,7 @@ static void parse(struct session *session, struct ws_input *input) {
         if (input->next == input->end) {
             continue; /* the next call says WS_MORE; no share to look after */
         }
-        uint64_t now_ms = coarse_ms();
-        begin_ms = begin_ms ? begin_ms : now_ms;
-        if (now_ms - begin_ms >= SHARE_MS) {
+        if (share__is_used(&share_ms)) {
             session->is_yielded = true;
             net_stream_pause(&session->stream);
             net_stream_again(&session->stream);

@@ -47,6 +47,7 @@ struct http_state {
     uint8_t phase, deadline;
     bool is_parsing; /* http__parse() is on the stack */
     bool is_last;    /* the connection ends after the going answer */
+    bool is_yielded; /* took its share of this turn; goes on in NET_AGAIN */
     uint8_t peer_size;
     char peer[NET_ADDRESS_MAX];
 };
@@ -235,6 +236,10 @@ uint32_t path__hash(const struct server_set *set, struct slice path);
 /* To this worker's sessions that the target names. Returns how many it was queued for. */
 uint32_t cast__local(struct server_set *set, const struct server_target *target,
                      const struct server_outgoing *out);
+
+/* share.c: whether the runs of one connection have had their share of this turn; *begin_ms is 0 at
+ * first. */
+bool share__is_used(uint64_t *begin_ms);
 
 static inline void bound__passed(struct server *server, enum server_bound bound) {
     net_count(&server->counters->refused[bound], 1);

@@ -9,7 +9,7 @@ struct world {
     struct server_route route; /* what on_head says */
     struct server_response response;
     enum status last, second;
-    bool answers_twice;
+    bool answers_twice, works_long;
     int heads, requests;
 };
 
@@ -25,6 +25,9 @@ static void on_request(void *context, struct server_request *request) {
     size_t used = strlen(world->log);
     struct slice method = http_method_text(request->http.method);
     world->requests++;
+    if (world->works_long) {
+        rig_work_long();
+    }
     (void)snprintf(world->log + used, sizeof(world->log) - used,
                    SLICE_FMT " " SLICE_FMT " " SLICE_FMT ";", SLICE_ARG(method),
                    SLICE_ARG(request->http.path),
@@ -419,9 +422,39 @@ static void a_pipeline_that_is_never_read_is_not_parsed_without_end(void **state
     peer_free(peer);
 }
 
+static void a_pipeline_leaves_the_turn_to_others_after_its_share(void **state) {
+    struct world *world = *state;
+    struct peer *peer = peer_new(&world->rig);
+    RIG_UNTIL(&world->rig, world->rig.counters.connections == 1);
+    world->works_long = true;
+    peer_say(peer, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n"
+                   "GET /3 HTTP/1.1\r\nHost: a\r\n\r\n");
+    for (int i = 1; i <= 3; i++) {
+        RIG_UNTIL(&world->rig, world->requests >= i);
+        assert_int_equal(world->requests, i);
+    }
+    RIG_UNTIL(&world->rig, peer_has(peer, "\r\n\r\n/3"));
+    peer_free(peer);
+}
+
+static void a_stop_serves_who_was_waiting_to_be_accepted(void **state) {
+    struct world *world = *state;
+    struct peer *waiting = peer_new(&world->rig), *silent = peer_new(&world->rig);
+    peer_say(waiting, "GET /w HTTP/1.1\r\nHost: a\r\n\r\n");
+    server_set_stop(world->rig.set, SLICE("main"), false);
+    RIG_UNTIL(&world->rig, peer_has(waiting, "\r\n\r\n/w"));
+    assert_true(peer_has(waiting, "Connection: close"));
+    rig_pass(&world->rig, 1010);
+    RIG_UNTIL(&world->rig, peer_is_over(silent));
+    peer_free(waiting);
+    peer_free(silent);
+}
+
 static void a_drain_lets_the_going_answer_out_and_ends_the_rest(void **state) {
     struct world *world = *state;
     struct peer *idle = peer_new(&world->rig), *busy = peer_new(&world->rig);
+    peer_say(idle, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    peer_expect(idle, "200 OK");
     world->holds = true;
     peer_say(busy, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     RIG_UNTIL(&world->rig, world->held && world->rig.counters.connections == 2);
@@ -462,6 +495,8 @@ int main(void) {
         TEST(a_header_with_a_line_break_is_refused_and_nothing_is_sent),
         TEST(bytes_are_counted_exactly),
         TEST(a_pipeline_that_is_never_read_is_not_parsed_without_end),
+        TEST(a_pipeline_leaves_the_turn_to_others_after_its_share),
+        TEST(a_stop_serves_who_was_waiting_to_be_accepted),
         TEST(a_drain_lets_the_going_answer_out_and_ends_the_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

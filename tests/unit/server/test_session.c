@@ -8,7 +8,7 @@ struct world {
     int opens, closes, frees, errors;
     char log[8192]; /* messages, one a line */
     size_t messages;
-    enum { ECHO, QUIET, FLOOD, CLOSE_NOW } mode;
+    enum { ECHO, QUIET, FLOOD, CLOSE_NOW, WORK } mode;
     struct server_close close;
     char reason[128];
     struct server_route route;
@@ -77,6 +77,8 @@ static void on_message(void *context, struct session *session, const struct ws_m
         .payload = message->payload, .has_payload = true, .is_binary = message->is_binary};
     if (world->mode == ECHO) {
         assert_int_equal(session_send(session, &out), STATUS_OK);
+    } else if (world->mode == WORK) {
+        rig_work_long();
     } else if (world->mode == FLOOD) {
         flood(world, session);
     } else if (world->mode == CLOSE_NOW) {
@@ -431,6 +433,27 @@ static void a_large_binary_message_is_echoed_whole(void **state) {
     peer_free(peer);
 }
 
+static void a_session_leaves_the_turn_to_others_after_its_share(void **state) {
+    struct world *world = *state;
+    struct peer *peer = peer_open(&world->rig, "/");
+    uint8_t bytes[128];
+    size_t size = 0;
+    peer_expect(peer, "welcome");
+    world->mode = WORK;
+    for (int i = 0; i < 3; i++) {
+        size += frame_make(bytes + size, WS_FIN | WS_OP_TEXT, "work", 4);
+    }
+    peer_send(peer, bytes, size);
+    for (size_t i = 1; i <= 3; i++) {
+        RIG_UNTIL(&world->rig, world->messages >= i);
+        assert_int_equal(world->messages, i);
+    }
+    world->mode = ECHO;
+    peer_text(peer, "more");
+    peer_expect(peer, "more");
+    peer_free(peer);
+}
+
 static void ten_thousand_echoes_lose_none_and_reorder_none(void **state) {
     struct world *world = *state;
     struct peer *peer = peer_open(&world->rig, "/");
@@ -557,6 +580,7 @@ int main(void) {
         TEST(a_peer_that_never_reads_is_closed_after_the_drain_timeout),
         TEST(a_message_larger_than_the_backlog_is_an_error),
         TEST(a_large_binary_message_is_echoed_whole),
+        TEST(a_session_leaves_the_turn_to_others_after_its_share),
         TEST(ten_thousand_echoes_lose_none_and_reorder_none),
         TEST(a_stopped_server_ends_its_sessions_with_1001),
         TEST(a_referenced_session_outlives_its_connection),
