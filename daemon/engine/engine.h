@@ -46,6 +46,7 @@ struct program_input {
     size_t secret_count;
     uint64_t expression_time_ns, expression_memory_bytes;
     uint32_t worker_count;
+    bool has_globals; /* engine_options.globals will be there; else `set: global.` is an error */
     uint64_t generation;
     struct program *previous; /* or NULL: what belongs to a task ID (counters, modes) lives on */
     /* The manager's say, or NULL: is the task enabled? */

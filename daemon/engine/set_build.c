@@ -88,6 +88,10 @@ static bool target_name(struct task_builder *tb, const struct config_node *key,
         out->slot = names_find(tb, name);
         return out->slot != SLOT_NONE || tb->builder->diag->errors > 0;
     }
+    if (out->target == TARGET_GLOBAL && !tb->builder->input->has_globals) {
+        config_error(tb->builder->diag, key->mark, "globals are not supported by this version");
+        return false;
+    }
     if (target->count > 1)
         return true;
     config_error(tb->builder->diag, key->mark, "\"" SLICE_FMT "\" needs a name: " SLICE_FMT ".NAME",

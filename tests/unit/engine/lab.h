@@ -202,6 +202,7 @@ static inline struct program *lab_build(struct lab *lab, const char *yaml,
                                   .expression_time_ns = 10000000000u,
                                   .expression_memory_bytes = 16 << 20,
                                   .worker_count = lab->worker_count ? lab->worker_count : 1,
+                                  .has_globals = !lab->has_no_globals,
                                   .generation = 1,
                                   .previous = previous};
     return program_build(&input, &lab->diag);

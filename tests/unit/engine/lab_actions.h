@@ -26,7 +26,7 @@ struct lab {
         struct step *step;
     } hanging[HANGING_MAX];
     size_t hanging_count;
-    bool keeps_failing;
+    bool has_no_globals;
     struct value_box *session;
     bool has_session;
     size_t held, released, ended, admitted;

@@ -144,6 +144,16 @@ static void set_keys_are_checked(void **state) {
                     "tasks.yaml:3:12: error: \"set\" must be a mapping of names to values\n");
 }
 
+static void globals_that_nobody_keeps_cannot_be_set(void **state) {
+    (void)state;
+    struct lab *lab = lab_new();
+    lab->has_no_globals = true;
+    assert_null(lab_build(lab, STEPS("    - set: {global.a: 1}\n"), NULL));
+    assert_string_equal(lab_messages(lab), "tasks.yaml:3:13: error: globals are not supported by "
+                                           "this version\n");
+    lab_free(lab);
+}
+
 static void a_trigger_takes_no_variables(void **state) {
     (void)state;
     expect_messages("t:\n  triggers: [poke: \"/${Word}\"]\n  actions: []\n",
@@ -286,6 +296,7 @@ int main(void) {
         cmocka_unit_test(saved_names_must_be_free),
         cmocka_unit_test(all_errors_of_all_tasks_come_at_once),
         cmocka_unit_test(set_keys_are_checked),
+        cmocka_unit_test(globals_that_nobody_keeps_cannot_be_set),
         cmocka_unit_test(a_trigger_takes_no_variables),
         cmocka_unit_test(binary_texts_know_their_escapes),
         cmocka_unit_test(tasks_that_are_named_must_exist_and_declare),

@@ -71,7 +71,8 @@ static struct program *build_again(struct lab *reader, struct lab *lab) {
                                   .actions = lab_actions,
                                   .variables = lab_tables,
                                   .expression_time_ns = 10000000,
-                                  .expression_memory_bytes = 1 << 20};
+                                  .expression_memory_bytes = 1 << 20,
+                                  .has_globals = true};
     return program_build(&input, &lab->diag);
 }
 
