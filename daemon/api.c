@@ -36,8 +36,7 @@ static const struct declare_main *tell_main(void *context) {
     return generation ? &generation->declared.main : NULL;
 }
 
-/* ---- rows
- * ------------------------------------------------------------------------------------------ */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static size_t length(const struct list *head) {
     const struct list *at;
@@ -117,8 +116,7 @@ static enum status tell_clients(void *context, struct arena *arena, struct contr
     return STATUS_OK;
 }
 
-/* ---- reload and check
- * -------------------------------------------------------------------------------- */
+/* ---- reload and check ------------------------------------------------------------------------ */
 
 struct waiter {
     control_reload_fn done;
@@ -189,8 +187,7 @@ static enum status check(void *context, struct slice path, bool is_strict, struc
     return status;
 }
 
-/* ---- its life
- * ---------------------------------------------------------------------------------------- */
+/* ---- its life -------------------------------------------------------------------------------- */
 
 static const struct control_host host = {.state = tell_state,
                                          .program = tell_program,

@@ -21,8 +21,7 @@ static void say(struct page *page, const char *format, ...) {
     va_end(args);
 }
 
-/* ---- tables
- * -------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static void write_fields(struct page *page, const struct config_field *fields) {
     if (!fields || !fields->name)
@@ -93,8 +92,7 @@ enum status describe_reference(struct buffer *out) {
     return page.status;
 }
 
-/* ---- rows at rest
- * --------------------------------------------------------------------------------- */
+/* ---- rows at rest ---------------------------------------------------------------------------- */
 
 static struct value member(const struct registry_row *row, struct arena *arena, const char *key) {
     struct value declaration;

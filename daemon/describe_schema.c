@@ -45,8 +45,7 @@ static enum status special_schema(const struct config_field *field, struct buffe
     return buffer_append(out, SLICE("{}"));
 }
 
-/* ---- pieces
- * ------------------------------------------------------------------------------------------ */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 /* The schema of a table's mapping, without its short form; `properties` of it as a value. */
 static struct value mapping_of(struct out *out, const struct config_field *fields,
@@ -141,8 +140,7 @@ static void close_object(struct out *out, const char *required) {
     out_end(out);
 }
 
-/* ---- definitions
- * ------------------------------------------------------------------------------------- */
+/* ---- definitions ----------------------------------------------------------------------------- */
 
 static void write_trigger(struct out *out) {
     out_map(out, "trigger");

@@ -3,8 +3,7 @@
 
 #include "control/internal.h"
 
-/* ---- status
- * --------------------------------------------------------------------------------------- */
+/* ---- status ---------------------------------------------------------------------------------- */
 
 static uint64_t count_sessions(const struct control *control, const struct control_server *servers,
                                size_t count) {
@@ -75,8 +74,7 @@ void route__version(struct call *call) {
     call_answer(call);
 }
 
-/* ---- the configuration
- * ------------------------------------------------------------------------------ */
+/* ---- the configuration ----------------------------------------------------------------------- */
 
 static void on_reloaded(void *context, struct slice json) {
     struct call *call = context;

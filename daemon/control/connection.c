@@ -41,8 +41,7 @@ static struct connection *of(struct net_stream *stream) {
     return CONTAINER_OF(stream, struct connection, stream);
 }
 
-/* ---- arrival ------------------------------------------------------------------------------------
- */
+/* ---- arrival --------------------------------------------------------------------------------- */
 
 /* Whoever waits for nothing must not keep others out. */
 static bool make_room(struct control *control) {
@@ -124,8 +123,7 @@ static void take(struct connection *connection, struct net_bytes data) {
     process(connection);
 }
 
-/* ---- requests
- * ------------------------------------------------------------------------------------ */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static void process(struct connection *connection) {
     connection->is_processing = true;
@@ -240,8 +238,7 @@ static void refuse(struct connection *connection, const struct http_error *error
     buffer_deinit(&text);
 }
 
-/* ---- answers
- * -------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 void connection__answer(struct connection *connection, const struct http_answer *answer,
                         struct slice body) {
@@ -285,8 +282,7 @@ void connection__chunk(struct net_stream *stream, struct slice bytes) {
     (void)net_write(stream, parts, 3); /* a lost connection tells by an event */
 }
 
-/* ---- the end
- * -------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 /* Who waits for an answer, or follows the log, may be quiet; who does not take what it asked for
  * may not. */
@@ -327,8 +323,7 @@ void connection__close_all(struct control *control) {
     }
 }
 
-/* ---- calls
- * ---------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static void send_answer(struct call *call, unsigned status, struct slice content_type,
                         struct slice allow) {

@@ -18,8 +18,7 @@
 #include "registry/registry.h"
 #include "server/server.h"
 
-/* ---- JSON as it is written --------------------------------------------------------------------
- */
+/* ---- JSON as it is written ------------------------------------------------------------------- */
 #define OUT_DEPTH 16
 struct out {
     struct buffer *buffer;
@@ -43,8 +42,7 @@ void out_time(struct out *out, const char *name, uint64_t wall_ms);  /* 0: null 
 void out_json(struct out *out, const char *name, struct slice json); /* as it is */
 void out_slice_map(struct out *out, struct slice name); /* a name that is no constant */
 
-/* ---- what the daemon tells ----------------------------------------------------------------------
- */
+/* ---- what the daemon tells ------------------------------------------------------------------- */
 struct control_worker {
     struct net_loop *loop;
     struct server_set *servers;
@@ -96,8 +94,7 @@ struct control_host {
                                        uint64_t *allowed);
 };
 
-/* ---- its life ----------------------------------------------------------------------------------
- */
+/* ---- its life -------------------------------------------------------------------------------- */
 struct control;
 struct control_options {
     struct net_loop *loop;

@@ -24,8 +24,7 @@ struct control {
 struct control *control__ref(struct control *control);
 void control__unref(struct control *control);
 
-/* ---- calls: one request and its answer ----------------------------------------------------------
- */
+/* ---- calls: one request and its answer ------------------------------------------------------- */
 struct connection;
 struct call { /* lives until it is answered, also when its connection is gone */
     struct control *control;
@@ -58,8 +57,7 @@ CONTROL_COMMANDS(X)
 #undef X
 void route__dispatch(struct call *call);
 
-/* ---- connections --------------------------------------------------------------------------------
- */
+/* ---- connections ----------------------------------------------------------------------------- */
 void connection__accept(void *context, int fd, const struct net_address *peer);
 void connection__close_all(struct control *control);
 void connection__answer(struct connection *connection, const struct http_answer *answer,
@@ -69,8 +67,7 @@ struct net_stream *connection__stream(struct connection *connection, void (*gone
                                       void *context);
 void connection__chunk(struct net_stream *stream, struct slice bytes);
 
-/* ---- asking workers
- * ------------------------------------------------------------------------------ */
+/* ---- asking workers -------------------------------------------------------------------------- */
 /* One part a worker, each filled on its worker's thread into its own arena. */
 struct gather;
 struct gather_part {
@@ -97,8 +94,7 @@ void gather(struct call *call, const struct gather_ask *ask);
 const void *gather_input(const struct gather_part *parts);
 struct slice *slice__box(struct slice text); /* a copy in one heap block, as an input; or NULL */
 
-/* ---- parts --------------------------------------------------------------------------------------
- */
+/* ---- parts ----------------------------------------------------------------------------------- */
 const struct task *task__find(struct call *call); /* the call's ID; NULL after an answer */
 /* False after an answer; 0 ms: not given. */
 bool call_timeout(struct call *call, uint64_t *out_ms);

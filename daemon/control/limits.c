@@ -32,9 +32,7 @@ static const char *const main_bounds[] = {"max-programs",    "max-run-memory",  
                                           "expression-time", "expression-memory", "max-globals",
                                           "max-global",      "shutdown-timeout"};
 
-/* ---- one row
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- one row --------------------------------------------------------------------------------- */
 
 struct row {
     const char *key;
@@ -97,8 +95,7 @@ static struct config_mark mark_of(const struct config_node *map, const char *key
     return node ? node->mark : (struct config_mark){0};
 }
 
-/* ---- the main file
- * --------------------------------------------------------------------------------------------- */
+/* ---- the main file --------------------------------------------------------------------------- */
 
 /* The table's offsets are those of a larger struct that holds a declare_main; the first bound tells
  * where. */
@@ -127,9 +124,7 @@ static void write_main(struct call *call, const uint64_t *refused) {
     }
 }
 
-/* ---- servers
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- servers --------------------------------------------------------------------------------- */
 
 static const struct config_node *declared(const struct config_section *section, struct slice id) {
     for (size_t i = 0; i < section->count; i++)
@@ -175,9 +170,7 @@ static void write_server(struct call *call, const struct control_server *server)
     }
 }
 
-/* ---- tasks
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- tasks ----------------------------------------------------------------------------------- */
 
 struct input {
     struct program *program;
@@ -239,9 +232,7 @@ static void write_task(struct call *call, const struct task *task, uint64_t refu
     out_end(out);
 }
 
-/* ---- the command
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static void on_refusals(struct call *call, struct gather_part *parts, uint32_t part_count) {
     const struct control *control = call->control;

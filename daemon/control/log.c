@@ -80,8 +80,7 @@ static void set_level(struct log_feed *feed) {
     log_set_tap(on_line, feed, level);
 }
 
-/* ---- on any thread
- * -------------------------------------------------------------------------------------- */
+/* ---- on any thread --------------------------------------------------------------------------- */
 
 static void on_line(void *context, enum log_level level, struct slice json) {
     struct log_feed *feed = context;
@@ -104,8 +103,7 @@ static void on_line(void *context, enum log_level level, struct slice json) {
     atomic_fetch_add(&feed->lost, 1);
 }
 
-/* ---- on the control thread
- * -------------------------------------------------------------------------------- */
+/* ---- on the control thread ------------------------------------------------------------------- */
 
 static void send_line(struct net_stream *stream, struct slice json) {
     char *text = malloc(json.size + 1);
@@ -177,9 +175,7 @@ static void on_arrived(struct net_message *message, struct net_loop *loop) {
         free(line);
 }
 
-/* ---- filters
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- filters --------------------------------------------------------------------------------- */
 
 static bool has_member(struct value line, const char *name, struct slice wanted) {
     struct value member = value_member(line, slice_of(name));
@@ -235,8 +231,7 @@ static void on_gone(void *context) {
         set_level(feed);
 }
 
-/* ---- the command
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 /* The latest lines as one answer. */
 static void answer_kept(struct call *call, struct follower *filter) {

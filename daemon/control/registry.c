@@ -5,8 +5,7 @@ static void write_origin(struct out *out, enum registry_origin origin) {
     out_text(out, "origin", origin == REGISTRY_FILE ? SLICE("file") : SLICE("manager"));
 }
 
-/* ---- servers
- * -------------------------------------------------------------------------------------- */
+/* ---- servers --------------------------------------------------------------------------------- */
 
 static void write_server(struct call *call, const struct control_server *server) {
     struct out *out = &call->out;
@@ -83,8 +82,7 @@ void route__server_show(struct call *call) {
     refuse_id(call, "server", known, known ? count : 0);
 }
 
-/* ---- clients
- * -------------------------------------------------------------------------------------- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 static void write_client(struct call *call, const struct control_client *client) {
     struct out *out = &call->out;

@@ -95,8 +95,7 @@ void task__request(struct call *call, const struct task *task, struct slice line
         net_stream_timer(&request->stream, timeout_ms);
 }
 
-/* ---- where it goes
- * ------------------------------------------------------------------------------------- */
+/* ---- where it goes --------------------------------------------------------------------------- */
 
 static bool is_plain(struct slice target) {
     for (size_t i = 0; i < target.size; i++)
@@ -166,8 +165,7 @@ static bool find_server(struct call *call, const struct task *task, struct aim *
     return false;
 }
 
-/* ---- the server's end
- * ----------------------------------------------------------------------------------- */
+/* ---- the server's end ------------------------------------------------------------------------ */
 
 static void run_adoption(struct net_message *message, struct net_loop *loop) {
     struct adoption *adoption = CONTAINER_OF(message, struct adoption, message);
@@ -198,8 +196,7 @@ static bool adopt(struct call *call, struct slice server, int fd) {
     return false;
 }
 
-/* ---- the answer
- * ------------------------------------------------------------------------------------------ */
+/* ---- the answer ------------------------------------------------------------------------------ */
 
 static void on_event(struct net_stream *stream, enum net_event event, struct net_bytes data) {
     struct request *request = CONTAINER_OF(stream, struct request, stream);

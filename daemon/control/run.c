@@ -16,8 +16,7 @@ struct input {
     struct slice task, id; /* behind the struct */
 };
 
-/* ---- on a worker
- * ------------------------------------------------------------------------------------- */
+/* ---- on a worker ----------------------------------------------------------------------------- */
 
 static void copy(struct gather_part *part, struct slice *text) {
     if (arena_copy(&part->arena, *text, text))
@@ -52,8 +51,7 @@ static void ask_runs(struct gather_part *part, const void *context) {
     part->data = rows.first;
 }
 
-/* ---- back
- * ---------------------------------------------------------------------------------------------- */
+/* ---- back ------------------------------------------------------------------------------------ */
 
 static void write_run(struct out *out, const struct run_info *info) {
     out_map(out, NULL);
@@ -118,8 +116,7 @@ void route__run_list(struct call *call) {
 
 void route__run_show(struct call *call) { ask_all(call, SLICE_NONE, call->id, on_one); }
 
-/* ---- cancel
- * -------------------------------------------------------------------------------------------- */
+/* ---- cancel ---------------------------------------------------------------------------------- */
 
 static void ask_cancel(struct gather_part *part, const void *input) {
     struct run *run = engine_find_run(part->worker->engine, *(const struct slice *)input);

@@ -3,8 +3,7 @@
 
 #include "control/internal.h"
 
-/* ---- lists
- * ---------------------------------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 static void ask_sessions(struct gather_part *part, const void *input) {
     const struct slice *id = input;
@@ -80,8 +79,7 @@ void route__session_list(struct call *call) { ask_all(call, SLICE_NONE, on_list)
 
 void route__session_show(struct call *call) { ask_all(call, call->id, on_one); }
 
-/* ---- orders
- * --------------------------------------------------------------------------------------- */
+/* ---- orders ---------------------------------------------------------------------------------- */
 
 struct order { /* travels to a worker, waits there for the owner's answer, and comes back */
     struct net_message message;

@@ -34,8 +34,7 @@ struct stats {
     struct series *first;
 };
 
-/* ---- samples
- * ------------------------------------------------------------------------------------------ */
+/* ---- samples --------------------------------------------------------------------------------- */
 
 static uint64_t get(const _Atomic uint64_t *counter) {
     return atomic_load_explicit(counter, memory_order_relaxed);
@@ -123,8 +122,7 @@ static double rate_of(const struct series *series, enum quantity quantity) {
     return seconds > 0 ? (double)(new->of[quantity] - old->of[quantity]) / seconds : 0;
 }
 
-/* ---- as JSON
- * -------------------------------------------------------------------------------------------- */
+/* ---- as JSON --------------------------------------------------------------------------------- */
 
 struct figures {
     struct totals totals;

@@ -4,8 +4,7 @@
 
 #include "control/internal.h"
 
-/* ---- triggers as people know them
- * ------------------------------------------------------------------- */
+/* ---- triggers as people know them ------------------------------------------------------------ */
 
 static const struct config_node *node_of(const struct trigger *trigger) {
     const struct config_node *all = config_get(trigger->task->declaration, "triggers");
@@ -58,8 +57,7 @@ static void write_trigger(struct out *out, const struct trigger *trigger) {
     buffer_deinit(&text);
 }
 
-/* ---- rows
- * ------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 struct input {
     struct program *program;
@@ -182,8 +180,7 @@ static void write_task(struct call *call, const struct task *task, const struct 
     out_text_or_null(out, "last_error", info->last_error);
 }
 
-/* ---- list and show
- * ------------------------------------------------------------------------------------ */
+/* ---- list and show --------------------------------------------------------------------------- */
 
 /* The program that was asked about; the gathering holds it. */
 static const struct program *program_of(const struct gather_part *parts) {
@@ -272,9 +269,7 @@ void route__task_show(struct call *call) {
         ask_all(call, call->control->host->program(call->control->context), task);
 }
 
-/* ---- stop
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- stop ------------------------------------------------------------------------------------ */
 
 static void ask_stop(struct gather_part *part, const void *input) {
     part->count = engine_cancel_task(part->worker->engine, *(const struct slice *)input);

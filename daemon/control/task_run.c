@@ -37,8 +37,7 @@ static void start_free(struct start *start) {
     free(start);
 }
 
-/* ---- the arguments
- * ------------------------------------------------------------------------------------ */
+/* ---- the arguments --------------------------------------------------------------------------- */
 
 /* False after an answer. */
 static bool check_vars(struct call *call, const struct task *task, struct value vars) {
@@ -112,8 +111,7 @@ void route__task_run(struct call *call) {
     call_no_memory(call);
 }
 
-/* ---- on the worker
- * -------------------------------------------------------------------------------------- */
+/* ---- on the worker --------------------------------------------------------------------------- */
 
 static void send_back(struct start *start, struct net_message *message,
                       void (*run)(struct net_message *message, struct net_loop *loop)) {
@@ -166,9 +164,7 @@ static void on_ended(void *context, const struct run_end *end) {
         send_back(start, &start->ended, on_ended_back);
 }
 
-/* ---- back
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- back ------------------------------------------------------------------------------------ */
 
 static void refuse(struct start *start) {
     struct call *call = start->call;

@@ -52,8 +52,7 @@ int client_ask(const struct manager *manager, const struct ask *ask, struct answ
     return code;
 }
 
-/* ---- connecting
- * ---------------------------------------------------------------------------------- */
+/* ---- connecting ------------------------------------------------------------------------------ */
 
 static const char *group_of(const char *path) {
     struct stat found;
@@ -91,8 +90,7 @@ static int open_socket(const struct manager *manager, bool is_quiet, int *out) {
     return is_missing ? CONTROL_EXIT_NOT_RUNNING : CONTROL_EXIT_FAILED;
 }
 
-/* ---- bytes
- * --------------------------------------------------------------------------------------- */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 static bool fail(struct exchange *exchange, int code, const char *what) {
     exchange->code = code;
@@ -153,8 +151,7 @@ static bool cut_short(struct exchange *exchange) {
     return false;
 }
 
-/* ---- the request
- * ------------------------------------------------------------------------------------ */
+/* ---- the request ----------------------------------------------------------------------------- */
 
 static bool send_request(struct exchange *exchange) {
     const struct ask *ask = exchange->ask;
@@ -233,8 +230,7 @@ char *command_body(const struct manager *manager) {
                : json_dumps(manager->parameters, JSON_COMPACT);
 }
 
-/* ---- the answer
- * --------------------------------------------------------------------------------------- */
+/* ---- the answer ------------------------------------------------------------------------------ */
 
 static void take_header(struct exchange *exchange, struct slice line) {
     struct slice value, name = slice_cut(line, ':', &value);

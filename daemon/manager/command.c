@@ -43,8 +43,7 @@ static const struct control_command *command_of(const struct manager *manager) {
     return &commands[manager->command];
 }
 
-/* ---- options that all commands take
- * ---------------------------------------------------------------- */
+/* ---- options that all commands take ---------------------------------------------------------- */
 
 /* The value of `--name VALUE` or `--name=VALUE`; NULL when it is another option. */
 static const char *value_of(struct line *line, const char *name) {
@@ -142,8 +141,7 @@ static void fill_in(struct manager *manager) {
         manager->state = state && state[0] ? state : STATE_DEFAULT;
 }
 
-/* ---- which command
- * ---------------------------------------------------------------------------------- */
+/* ---- which command --------------------------------------------------------------------------- */
 
 static void suggest(const char *word, const char *noun) {
     const char *names[COMMAND_COUNT];
@@ -190,8 +188,7 @@ static bool find_command(struct line *line) {
     return false;
 }
 
-/* ---- its arguments
- * ------------------------------------------------------------------------------------ */
+/* ---- its arguments --------------------------------------------------------------------------- */
 
 static struct slice strip(struct slice text, const char *ends) {
     while (text.size && strchr(ends, text.bytes[0]))
@@ -338,9 +335,7 @@ bool has_flag(const struct manager *manager, const char *name) {
     return json_is_true(json_object_get(manager->parameters, name));
 }
 
-/* ---- help
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- help ------------------------------------------------------------------------------------ */
 
 static void print_usage(const struct control_command *command) {
     (void)printf("bellwire %s%s%s%s%s", command->noun, command->verb[0] ? " " : "", command->verb,

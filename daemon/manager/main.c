@@ -44,8 +44,7 @@ int main(int argc, char **argv) {
     return code;
 }
 
-/* ---- without a daemon
- * --------------------------------------------------------------------------------- */
+/* ---- without a daemon ------------------------------------------------------------------------ */
 
 /* What a running daemon was started with, or NULL. */
 static char *running_config(const struct manager *manager) {
@@ -92,8 +91,7 @@ static int run_local(const struct manager *manager) {
     return local_become(arguments);
 }
 
-/* ---- one request
- * ----------------------------------------------------------------------------------------- */
+/* ---- one request ----------------------------------------------------------------------------- */
 
 static int run_remote(const struct manager *manager) {
     bool is_listing =
@@ -173,8 +171,7 @@ static int show(const struct manager *manager, const struct answer *answer) {
     return code;
 }
 
-/* ---- streams
- * ---------------------------------------------------------------------------------------------- */
+/* ---- streams --------------------------------------------------------------------------------- */
 
 struct lines { /* a piece may end inside a line */
     bool is_json;

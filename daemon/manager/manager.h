@@ -30,8 +30,7 @@ void command_help(const struct manager *manager, bool has_command);     /* on st
 const char *parameter(const struct manager *manager, const char *name); /* a text, or NULL */
 bool has_flag(const struct manager *manager, const char *name);
 
-/* ---- HTTP on the socket ------------------------------------------------------------------------
- */
+/* ---- HTTP on the socket ---------------------------------------------------------------------- */
 struct answer {
     unsigned status;
     bool is_partial;
@@ -53,8 +52,7 @@ int client_ask(const struct manager *manager, const struct ask *ask, struct answ
 char *command_target(const struct manager *manager); /* path and query */
 char *command_body(const struct manager *manager);   /* JSON, or NULL for GET */
 
-/* ---- what is printed
- * ----------------------------------------------------------------------------- */
+/* ---- what is printed ------------------------------------------------------------------------- */
 void print_table(const json_t *rows, const char *columns);
 void print_members(const json_t *object);
 void print_changes(const json_t *reload); /* of a reload, or its errors */
@@ -63,8 +61,7 @@ void print_response(const json_t *run); /* of `task run` */
 /* Says what the API refused; the exit code. */
 int print_refusal(const struct manager *manager, const struct answer *answer);
 
-/* ---- without a daemon
- * ------------------------------------------------------------------------------ */
+/* ---- without a daemon ------------------------------------------------------------------------ */
 /* Becomes `bellwired` with these arguments (the first is left for its path; NULL ends them); comes
  * back only with an exit code, after a message. */
 int local_become(const char **arguments);

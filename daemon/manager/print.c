@@ -15,8 +15,7 @@ struct column {
     size_t width;
 };
 
-/* ---- texts
- * ------------------------------------------------------------------------------------------ */
+/* ---- texts ----------------------------------------------------------------------------------- */
 
 static size_t length_of(const char *text) {
     size_t count = 0;
@@ -111,8 +110,7 @@ static void print_plain(const char *text) {
         (void)putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
 }
 
-/* ---- tables
- * ---------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static size_t read_columns(const char *text, struct column *columns) {
     struct slice rest = slice_of(text), kind;
@@ -191,8 +189,7 @@ void print_table(const json_t *rows, const char *text) {
     free(cells);
 }
 
-/* ---- members
- * ---------------------------------------------------------------------------------------- */
+/* ---- members --------------------------------------------------------------------------------- */
 
 static size_t widest(const json_t *object, size_t before) {
     const char *name;

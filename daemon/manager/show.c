@@ -10,8 +10,7 @@ static const char *text_of(const json_t *object, const char *name) {
     return text ? text : "";
 }
 
-/* ---- refusals
- * ------------------------------------------------------------------------------------------ */
+/* ---- refusals -------------------------------------------------------------------------------- */
 
 int print_refusal(const struct manager *manager, const struct answer *answer) {
     json_t *body =
@@ -27,8 +26,7 @@ int print_refusal(const struct manager *manager, const struct answer *answer) {
     return CONTROL_EXIT_FAILED;
 }
 
-/* ---- reloads
- * -------------------------------------------------------------------------------------------- */
+/* ---- reloads --------------------------------------------------------------------------------- */
 
 static void print_messages(const json_t *list, const char *severity) {
     for (size_t i = 0; i < json_array_size(list); i++) {
@@ -86,9 +84,7 @@ void print_changes(const json_t *reload) {
         (void)printf("%lld session%s closed\n", closed, closed == 1 ? "" : "s");
 }
 
-/* ---- runs
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
 void print_response(const json_t *run) {
     const json_t *response = json_object_get(run, "response");
@@ -119,9 +115,7 @@ void print_response(const json_t *run) {
         (void)putchar('\n');
 }
 
-/* ---- the log
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- the log --------------------------------------------------------------------------------- */
 
 static void print_value(const char *name, const json_t *value) {
     char *text = json_is_string(value) ? base_strdup(slice_of(json_string_value(value)))
