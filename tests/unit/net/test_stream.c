@@ -363,6 +363,9 @@ static ssize_t layer_recv(struct net_layer *layer, int fd, void *bytes, size_t s
 static ssize_t layer_send(struct net_layer *layer, int fd, const void *bytes, size_t size) {
     char copy[16]; /* takes little at once */
     (void)layer;
+    if (size == 0) {
+        return 0; /* it holds nothing itself */
+    }
     size = size < sizeof(copy) ? size : sizeof(copy);
     memcpy(copy, bytes, size);
     turn_bits(copy, (ssize_t)size);
