@@ -417,6 +417,9 @@ static void end(struct client_link *link, const struct client_close *close) {
     struct client_set *set = link->set;
     struct client *client = link->client;
     link->state = LINK_CLOSED;
+    if (link__now_ms(link) - link->opened_ms >= link__bounds(link)->stable_ms) {
+        client->failures = 0;
+    }
     (void)map_remove(&set->links, client_link_id(link)); /* it is there since it opened */
     net_count(&client->counters->sessions_open, (uint64_t)-1);
     client__set_state(client, CLIENT_CONNECTED);
