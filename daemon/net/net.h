@@ -146,6 +146,9 @@ struct net_stream { /* embedded; all fields are private but those with a comment
     bool is_pending, is_blocked, is_paused, has_ended;
     uint8_t fault, again, stall_s;
 };
+static inline bool net_stream_is_open(const struct net_stream *stream) {
+    return stream->state == NET_OPEN && stream->fault == 0;
+}
 /* Takes over a connected, non-blocking socket. STATUS_IO: the fd is still the caller's. */
 enum status net_stream_open(struct net_loop *loop, struct net_stream *stream, int fd,
                             net_stream_fn handler);
@@ -181,11 +184,9 @@ struct net_frame {
 struct net_frame *net_frame_new(size_t size); /* one reference; NULL without memory */
 struct net_frame *net_frame_ref(struct net_frame *frame);
 void net_frame_unref(struct net_frame *frame);
-enum status net_write_frame(struct net_stream *stream,
-                            struct net_frame *frame); /* as net_write() */
+enum status net_write_frame(struct net_stream *stream, struct net_frame *frame);
 
-/* ---- listening
- * ----------------------------------------------------------------------------------- */
+/* ---- listening ------------------------------------------------------------------------------ */
 #define NET_ADDRESS_MAX 64
 struct net_address {
     struct sockaddr_storage addr;
@@ -212,8 +213,7 @@ void net_listener_close(struct net_listener *listener); /* accepts what waits, t
 /* ---- dialing: net/dial.h */
 #include "net/dial.h"
 
-/* ---- files, in libuv's pool
- * ------------------------------------------------------------------------ */
+/* ---- files, in libuv's pool ----------------------------------------------------------------- */
 struct net_file {  /* of a regular file; anything else is STATUS_TYPE */
     int fd;        /* the callee's to close, or -1 when all of it is in `bytes` */
     uint64_t size; /* of the file */

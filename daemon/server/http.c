@@ -1,6 +1,5 @@
 /* A connection that speaks HTTP/1: heads and bodies in, one request at a time handed over, answers
  * in order. The phases are those of enum http_phase; one function for each that reads. */
-#include <assert.h>
 #include "server/session.h"
 
 #define LAST_CHANCE_MS 1000
@@ -89,7 +88,7 @@ static void parse(struct session *session, struct slice *input) {
     struct http_state *http = session->http;
     bool goes_on = true;
     uint64_t share_ms = 0;
-    while (goes_on && session->state == SESSION_HTTP && session->stream.state == NET_OPEN) {
+    while (goes_on && session->state == SESSION_HTTP && net_stream_is_open(&session->stream)) {
         switch (http->phase) {
             case HTTP_IN_HEAD:
                 http->is_yielded = input->size && share__is_used(&share_ms);
@@ -319,9 +318,9 @@ static void hand_over(struct session *session) {
     request->body = http->borrowed;
     request->refs++; /* it may be answered and released in the call */
     set->events->on_request(set->context, request);
-    /* Whoever did not answer holds it. */
-    assert(request->is_answered || request->refs > 2);
-    if (!request->is_answered) {
+    if (!request->is_answered && request->refs == 2) { /* nobody holds it, so nobody will */
+        request__refuse(session, &(struct server_route){.status = 500}, true);
+    } else if (!request->is_answered) {
         uint64_t timeout = request->response_timeout_ms
                                ? request->response_timeout_ms
                                : session__bounds(session)->response_timeout_ms;

@@ -155,7 +155,7 @@ static enum status check_open(struct server_request *request) {
         return STATUS_EXISTS;
     }
     struct session *session = request->connection;
-    if (!session || session->stream.state != NET_OPEN) {
+    if (!session || !net_stream_is_open(&session->stream)) {
         request->is_answered = true;
         if (session) {
             net_count(&session->server->counters->answers_dropped, 1);

@@ -9,7 +9,7 @@ struct world {
     struct server_route route; /* what on_head says */
     struct server_response response;
     enum status last, second;
-    bool answers_twice, works_long;
+    bool answers_twice, works_long, ignores;
     int heads, requests;
 };
 
@@ -38,6 +38,9 @@ static void on_request(void *context, struct server_request *request) {
         world->held = request;
         return;
     }
+    if (world->ignores) {
+        return;
+    }
     struct server_response response = world->response;
     if (response.status == 0) {
         response = (struct server_response){
@@ -47,7 +50,7 @@ static void on_request(void *context, struct server_request *request) {
     if (world->answers_twice) {
         world->second = server_respond(request, &response);
     }
-    if (world->last != STATUS_OK) {
+    if (world->last != STATUS_OK && world->last != STATUS_CLOSED) {
         response = (struct server_response){.status = 500};
         assert_int_equal(server_respond(request, &response), STATUS_OK);
     }
@@ -210,6 +213,30 @@ static void an_answer_to_a_peer_that_is_gone_is_dropped_and_counted(void **state
     respond(world, "nobody");
     assert_int_equal(world->last, STATUS_CLOSED);
     assert_int_equal(world->rig.counters.answers_dropped, 1);
+}
+
+/* proves S15 */
+static void a_peer_that_leaves_amid_its_pipeline_harms_nothing(void **state) {
+    struct world *world = *state;
+    struct peer *peer = peer_new(&world->rig);
+    static char body[100000];
+    world->response = (struct server_response){.status = 200, .body = {body, sizeof(body)}};
+    for (int i = 0; i < 20; i++) {
+        peer_say(peer, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    peer_free(peer); /* the first answer is met by a reset, the next ones fail */
+    RIG_UNTIL(&world->rig, world->requests > 0 && world->rig.counters.connections_open == 0);
+    assert_true(world->requests < 20);
+}
+
+/* proves S14 */
+static void a_request_that_nobody_answers_gets_500(void **state) {
+    struct world *world = *state;
+    struct peer *peer = peer_new(&world->rig);
+    world->ignores = true;
+    peer_say(peer, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    RIG_UNTIL(&world->rig, peer_has(peer, "HTTP/1.1 500"));
+    peer_free(peer);
 }
 
 static void a_half_closed_peer_gets_its_answer(void **state) {
@@ -485,6 +512,8 @@ int main(void) {
         TEST(the_second_answer_is_refused),
         TEST(past_the_response_timeout_504_is_answered_and_the_run_goes_on),
         TEST(an_answer_to_a_peer_that_is_gone_is_dropped_and_counted),
+        TEST(a_peer_that_leaves_amid_its_pipeline_harms_nothing),
+        TEST(a_request_that_nobody_answers_gets_500),
         TEST(a_half_closed_peer_gets_its_answer),
         TEST(errors_are_answered_and_the_connection_ends_without_a_reset),
         TEST(slow_heads_and_bodies_get_408_and_idle_connections_end),
