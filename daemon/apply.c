@@ -224,6 +224,10 @@ static void plan_listener(struct apply *apply, struct server_row *row, struct li
         apply->moves[apply->move_count++] = (struct move){row->id, other->id, bound};
         list_remove(&listener->link);
         list_append(&other->listeners, &listener->link);
+        const struct log_field field = {SLICE("address"), bound};
+        log_line(LOG_INFO,
+                 &(struct log_place){.server = other->id, .fields = &field, .field_count = 1},
+                 "listening");
         return;
     }
     apply->closed[apply->closed_count++] = (struct move){.from = row->id, .address = bound};
