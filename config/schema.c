@@ -142,7 +142,9 @@ static void write_value(struct schema *schema, const struct config_field *field)
 static void write_plain(struct schema *schema, const struct config_field *field) {
     if (field->type == CONFIG_U32 && !schema->status) {
         schema->status =
-            buffer_printf(schema->out, "{\"type\":\"integer\",\"minimum\":%llu,\"maximum\":%llu}",
+            buffer_printf(schema->out,
+                          "{\"type\":\"integer\",\"minimum\":%llu,\"maximum\":%llu},"
+                          "{\"type\":\"string\",\"pattern\":\"^[0-9]+$\"}",
                           (unsigned long long)field->min, (unsigned long long)value_max(field));
     } else if (field->type == CONFIG_DURATION) {
         put(schema, "{\"type\":\"string\",\"pattern\":\"^[0-9]+(ms|s|m|h|d)$\"}");

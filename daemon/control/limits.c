@@ -19,7 +19,6 @@ static const struct bound server_bounds[] = {
     {"response-timeout", SERVER_RESPONSE_TIMEOUT},
     {"max-message", SERVER_MAX_MESSAGE},
     {"max-backlog", SERVER_MAX_BACKLOG},
-    {"slow-consumer", -1},
     {"drain-timeout", SERVER_DRAIN_TIMEOUT},
     {"ping-interval", -1},
     {"pong-timeout", SERVER_PONG_TIMEOUT},
@@ -141,6 +140,20 @@ static uint64_t count_refused(const struct control *control, const struct contro
     return counter < 0 ? NOT_COUNTED : sum;
 }
 
+/* The one key whose table keeps it apart from the options. */
+static void write_slow_consumer(struct call *call, struct row *row,
+                                const struct server_options *options) {
+    row->key = "slow-consumer";
+    out_map(&call->out, NULL);
+    out_text(&call->out, "key", slice_of(row->key));
+    out_text(&call->out, "of", slice_of(row->of));
+    out_text(&call->out, "value",
+             options->slow_consumer == SERVER_SLOW_DROP ? SLICE("drop") : SLICE("close"));
+    write_set_at(call, row);
+    write_refused(&call->out, row->refused);
+    out_end(&call->out);
+}
+
 /* The options are the first member of what the table's offsets count from. */
 static void write_server(struct call *call, const struct control_server *server) {
     const struct control *control = call->control;
@@ -168,6 +181,11 @@ static void write_server(struct call *call, const struct control_server *server)
                                 .refused = count_refused(control, server, bound->counter)};
         write_row(call, &row);
     }
+    struct row slow = {.of = of ? of : "",
+                       .set_at = mark_of(node, "slow-consumer"),
+                       .is_manager = value_member(given, SLICE("slow-consumer")).type != VALUE_NIL,
+                       .refused = count_refused(control, server, SERVER_MAX_BACKLOG)};
+    write_slow_consumer(call, &slow, server->options);
 }
 
 /* ---- tasks ----------------------------------------------------------------------------------- */

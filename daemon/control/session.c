@@ -114,10 +114,6 @@ static void run_back(struct net_message *message, struct net_loop *loop) {
                        order->is_close ? "\"reason\" must be at most 123 bytes"
                                        : "\"text\" must not be larger than max-backlog");
             break;
-        case STATUS_RANGE:
-            call_error(call, 422, SLICE("code"), "\"code\" must be one that may be sent, got %u",
-                       order->code);
-            break;
         case STATUS_SYNTAX:
             call_error(call, 422, SLICE("text"), "the text must be UTF-8");
             break;
@@ -206,15 +202,17 @@ void route__session_send(struct call *call) {
 void route__session_close(struct call *call) {
     struct slice code = call_text(call, "code");
     uint64_t number = 1000;
-    if (code.bytes && slice_to_u64(code, &number) != STATUS_OK) {
-        call_error(call, 422, SLICE("code"), "\"code\" must be a number, got \"" SLICE_FMT "\"",
+    if (code.bytes && (slice_to_u64(code, &number) != STATUS_OK || number > 4999 ||
+                       !ws_code_is_valid((unsigned)number))) {
+        call_error(call, 422, SLICE("code"),
+                   "\"code\" must be one that may be sent, 1000 or 3000 to 4999, got " SLICE_FMT,
                    SLICE_ARG(code));
         return;
     }
     struct order *order = order_new(call, call_text(call, "reason"));
     if (order) {
         order->is_close = true;
-        order->code = number > 65535 ? 65535 : (unsigned)number;
+        order->code = (unsigned)number;
     }
     send_order(call, order);
 }

@@ -112,7 +112,7 @@ bool command_parse(struct manager *manager, int argc, char **argv) {
     if (line.word_count == 0 && line.argc == 0) {
         fill_in(manager);
         if (!manager->is_help)
-            command_help(manager, false);
+            command_help(manager, stderr);
         return manager->is_help;
     }
     if (!find_command(&line))
@@ -178,7 +178,7 @@ static bool find_command(struct line *line) {
         suggest(noun, NULL);
     } else if (!verb[0]) {
         if (line->manager->is_help)
-            command_help(line->manager, false);
+            command_help(line->manager, stderr);
         (void)fprintf(stderr, "bellwire: \"%s\" needs a verb\ntry: bellwire --help\n", noun);
     } else {
         (void)fprintf(stderr, "bellwire: unknown command \"%s %s\"\ntry: bellwire --help\n", noun,
@@ -337,29 +337,32 @@ bool has_flag(const struct manager *manager, const char *name) {
 
 /* ---- help ------------------------------------------------------------------------------------ */
 
-static void print_usage(const struct control_command *command) {
-    (void)printf("bellwire %s%s%s%s%s", command->noun, command->verb[0] ? " " : "", command->verb,
-                 command->arguments[0] ? " " : "", command->arguments);
+static void print_usage(FILE *file, const struct control_command *command) {
+    (void)fprintf(file, "bellwire %s%s%s%s%s", command->noun, command->verb[0] ? " " : "",
+                  command->verb, command->arguments[0] ? " " : "", command->arguments);
 }
 
-void command_help(const struct manager *manager, bool has_command) {
+void command_help(const struct manager *manager, FILE *file) {
+    bool has_command = manager->command != COMMAND_COUNT;
     if (has_command) {
-        (void)printf("usage: ");
-        print_usage(command_of(manager));
-        (void)printf("\n\n%s\n", command_of(manager)->help);
+        (void)fprintf(file, "usage: ");
+        print_usage(file, command_of(manager));
+        (void)fprintf(file, "\n\n%s\n", command_of(manager)->help);
     } else {
-        (void)printf("usage: bellwire [OPTIONS] NOUN [VERB] [ARGUMENTS]\n\n");
+        (void)fprintf(file, "usage: bellwire [OPTIONS] NOUN [VERB] [ARGUMENTS]\n\n");
         for (size_t i = 0; i < COMMAND_COUNT; i++)
-            (void)printf("  %-8s %-7s %s\n", commands[i].noun, commands[i].verb, commands[i].help);
+            (void)fprintf(file, "  %-8s %-7s %s\n", commands[i].noun, commands[i].verb,
+                          commands[i].help);
     }
-    (void)printf("\n  -o table|json      how the answer is printed\n"
-                 "  --control SOCKET   the daemon's socket ($%s, else %s;\n"
-                 "                     with --state alone DIR/control.sock)\n"
-                 "  --state DIR        registry to read where no daemon runs ($BELLWIRE_STATE,\n"
-                 "                     else %s)\n"
-                 "  --timeout T        give up after this time, such as 5s\n"
-                 "  --help\n\n"
-                 "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the daemon is not running,\n"
-                 "78 the configuration is wrong, 124 --timeout passed.\n",
-                 CONTROL_SOCKET_ENV, CONTROL_SOCKET_DEFAULT, STATE_DEFAULT);
+    (void)fprintf(file,
+                  "\n  -o table|json      how the answer is printed\n"
+                  "  --control SOCKET   the daemon's socket ($%s, else %s;\n"
+                  "                     with --state alone DIR/control.sock)\n"
+                  "  --state DIR        registry to read where no daemon runs ($BELLWIRE_STATE,\n"
+                  "                     else %s)\n"
+                  "  --timeout T        give up after this time, such as 5s\n"
+                  "  --help\n\n"
+                  "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the daemon is not running,\n"
+                  "78 the configuration is wrong, 124 --timeout passed.\n",
+                  CONTROL_SOCKET_ENV, CONTROL_SOCKET_DEFAULT, STATE_DEFAULT);
 }

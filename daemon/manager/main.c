@@ -19,7 +19,7 @@ int main(int argc, char **argv) {
     if (!command_parse(&manager, argc, argv))
         return CONTROL_EXIT_USAGE;
     if (manager.is_help) {
-        command_help(&manager, manager.command != COMMAND_COUNT);
+        command_help(&manager, stdout);
         return CONTROL_EXIT_DONE;
     }
     switch (manager.command) {

@@ -4,6 +4,7 @@
 #define BELLWIRE_MANAGER_H
 
 #include <jansson.h>
+#include <stdio.h>
 
 #include "base/base.h"
 #include "control/protocol.h"
@@ -26,7 +27,8 @@ struct manager {
 };
 /* Reads the command line. Returns false after a message on standard error: exit code 2. */
 bool command_parse(struct manager *manager, int argc, char **argv);
-void command_help(const struct manager *manager, bool has_command);     /* on standard output */
+/* Of its command, or of all. */
+void command_help(const struct manager *manager, FILE *file);
 const char *parameter(const struct manager *manager, const char *name); /* a text, or NULL */
 bool has_flag(const struct manager *manager, const char *name);
 

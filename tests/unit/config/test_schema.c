@@ -26,6 +26,7 @@ static void a_small_table_gives_exactly_this_schema(void **state) {
                        "{\"type\":\"string\",\"pattern\":\"\\\\$\\\\{\"}]}]},"
                        "\"max\":{\"description\":\"how many at once\",\"default\":\"7\",\"allOf\":["
                        "{\"anyOf\":[{\"type\":\"integer\",\"minimum\":0,\"maximum\":4294967295},"
+                       "{\"type\":\"string\",\"pattern\":\"^[0-9]+$\"},"
                        "{\"type\":\"string\",\"pattern\":\"\\\\$\\\\{\"}]}]},"
                        "\"key\":{\"description\":\"makes it per value\",\"allOf\":["
                        "{\"type\":[\"string\",\"number\",\"boolean\"]}]}},"
