@@ -8,13 +8,13 @@ struct session_names { /* attachment 0: `session.` names, made when a run first 
     struct value_box *box;
 };
 
-static struct event *hold(struct event *event);
-static void release(struct event *event);
 static struct value_box **names_of(struct event *event);
 static void place(struct event *event, struct arena *arena, struct event_place *out);
 
-const struct event_ops event__ws_ops = {
-    .hold = hold, .release = release, .session = names_of, .place = place};
+const struct event_ops event__ws_ops = {.hold = event__hold_session,
+                                        .release = event__release_session,
+                                        .session = names_of,
+                                        .place = place};
 
 static void init(struct session_event *event, struct session *session) {
     *event = (struct session_event){.event = {.ops = &event__ws_ops, .cause = RUN_TRIGGER},
@@ -52,19 +52,20 @@ void dispatch__open(void *context, struct session *session) {
     start_all(context, &trigger_server_open, &event, NULL);
 }
 
-static bool matches_message(const struct trigger *trigger, struct session_event *event) {
-    const struct trigger_message *args = trigger->args;
+bool event__matches(const struct trigger *trigger, const struct trigger_match *match,
+                    struct session_event *event) {
     event->event.groups = NULL;
     event->groups.count = 0;
-    if (!args->matcher)
+    if (!match->matcher)
         return true;
     const struct expr_subject subject = {event->message, event__json, event->json};
     const char *gate;
     bool has_failed = false;
-    if (!expr_match(args->matcher, &subject, &event->groups, &gate, &has_failed)) {
+    if (!expr_match(match->matcher, &subject, &event->groups, &gate, &has_failed)) {
         if (has_failed) {
             const struct log_place where = {.task = trigger->task->id,
-                                            .session = session_id(event->session)};
+                                            .session = event->link ? client_link_id(event->link)
+                                                                   : session_id(event->session)};
             log_line(LOG_WARN, &where, "%s:%u: \"regex\" passed its match limit on a message",
                      trigger->mark.file, trigger->mark.line);
         }
@@ -72,6 +73,10 @@ static bool matches_message(const struct trigger *trigger, struct session_event 
     }
     event->event.groups = &event->groups;
     return true;
+}
+
+static bool matches_message(const struct trigger *trigger, struct session_event *event) {
+    return event__matches(trigger, &((const struct trigger_message *)trigger->args)->match, event);
 }
 
 void dispatch__message(void *context, struct session *session, const struct ws_message *message) {
@@ -109,36 +114,44 @@ void dispatch__free(void *context, struct session *session) {
 /* ---- the event of a run
  * -------------------------------------------------------------------------- */
 
+static char *keep(char *at, struct slice *text) {
+    if (text->size)
+        memcpy(at, text->bytes, text->size);
+    text->bytes = at;
+    return at + text->size;
+}
+
 /* One block: the event, then the bytes that it borrowed. */
-static struct event *hold(struct event *event) {
+struct event *event__hold_session(struct event *event) {
     struct session_event *from = (struct session_event *)event;
-    size_t bytes = from->message.size + from->close_reason.size;
+    size_t bytes = from->message.size + from->close_reason.size + from->error.size;
     struct session_event *copy = malloc(sizeof *copy + bytes);
     if (!copy)
         return NULL;
     *copy = *from;
     from->is_held = true;
-    char *at = (char *)(copy + 1);
-    if (from->message.size)
-        memcpy(at, from->message.bytes, from->message.size);
-    copy->message.bytes = at;
-    at += from->message.size;
-    if (from->close_reason.size)
-        memcpy(at, from->close_reason.bytes, from->close_reason.size);
-    copy->close_reason.bytes = at;
+    char *at = keep((char *)(copy + 1), &copy->message);
+    at = keep(at, &copy->close_reason);
+    (void)keep(at, &copy->error); /* the end of the block */
     event__json_init(&copy->own_json, copy->message);
     copy->json = &copy->own_json;
     copy->groups.subject = copy->message.bytes;
     copy->event.groups = from->event.groups ? &copy->groups : NULL;
     copy->event.sources[EXPR_WS] = copy;
-    session_ref(copy->session);
+    if (copy->link)
+        client_link_ref(copy->link);
+    else
+        session_ref(copy->session);
     return &copy->event;
 }
 
-static void release(struct event *event) {
+void event__release_session(struct event *event) {
     struct session_event *held = (struct session_event *)event;
     event__json_deinit(&held->own_json);
-    session_unref(held->session);
+    if (held->link)
+        client_link_unref(held->link);
+    else
+        session_unref(held->session);
     free(held);
 }
 

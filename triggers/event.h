@@ -25,13 +25,29 @@ struct trigger_http {
     bool prefetch;
 };
 
-struct trigger_message {
-    struct trigger_path path; /* first */
+struct trigger_match { /* the match keys of messages */
     struct slice contains, starts_with, exact, regex;
     struct arg_value json;
     bool case_sensitive;
     const struct expr_matcher *matcher; /* NULL: every message */
 };
+/* `offset` is that of `match` in the arguments. */
+bool trigger__prepare_match(struct prepare *prepare, struct trigger_match *match, size_t offset);
+
+struct trigger_message {
+    struct trigger_path path; /* first */
+    struct trigger_match match;
+};
+
+/* What all kinds of a client's begin their arguments with. */
+struct trigger_client {
+    struct slice client;
+};
+struct trigger_client_message {
+    struct trigger_client client; /* first */
+    struct trigger_match match;
+};
+bool trigger__prepare_client(struct prepare *prepare, void *args);
 
 /* A JSON text that is decoded at most once, when it is asked for. */
 struct event_json {
@@ -53,19 +69,25 @@ struct request_event {
     bool is_held; /* a heap copy has taken over */
 };
 
-struct session_event {
+struct session_event {  /* of a server's session, or of a client's link */
     struct event event; /* first */
     struct session *session;
-    struct slice message;
-    struct slice close_reason;
+    struct client_link *link; /* in place of a session */
+    struct slice message, close_reason, error;
     struct event_json *json; /* shared by the triggers of one message, or `own_json` */
     struct event_json own_json;
     struct expr_groups groups;
     uint16_t close_code;
-    uint8_t closed_by; /* enum server_closed_by */
+    uint8_t closed_by; /* enum server_closed_by, or enum client_closed_by, which are alike */
     bool is_binary, is_close, is_held;
 };
-extern const struct event_ops event__http_ops, event__ws_ops;
+extern const struct event_ops event__http_ops, event__ws_ops, event__client_ops;
+/* event_ops of both kinds of session events. */
+struct event *event__hold_session(struct event *event);
+void event__release_session(struct event *event);
+/* The match keys of a trigger against the event's message; fills in its groups. */
+bool event__matches(const struct trigger *trigger, const struct trigger_match *match,
+                    struct session_event *event);
 
 /* ---- the index ----------------------------------------------------------------------------------
  */
@@ -76,6 +98,13 @@ struct trigger_server {
     size_t http_count, ws_count;
 };
 const struct trigger_server *index__find(const struct program *program, struct slice server);
+struct trigger_client_entry { /* all triggers of one client, in the order of the files */
+    struct slice id;
+    const struct trigger **triggers;
+    size_t count;
+};
+const struct trigger_client_entry *index__find_client(const struct program *program,
+                                                      struct slice client); /* or NULL */
 size_t index__startup(const struct program *program, const struct trigger *const **out);
 /* Only these make a WebSocket path acceptable. */
 bool index__is_accepting(const struct trigger *trigger);
@@ -109,6 +138,15 @@ void dispatch__open(void *context, struct session *session);
 void dispatch__message(void *context, struct session *session, const struct ws_message *message);
 void dispatch__close(void *context, struct session *session, const struct server_close *close);
 void dispatch__free(void *context, struct session *session);
+void dispatch__client_connected(void *context, struct client_link *link);
+void dispatch__client_open(void *context, struct client_link *link);
+void dispatch__client_message(void *context, struct client_link *link,
+                              const struct ws_message *message);
+void dispatch__client_close(void *context, struct client_link *link,
+                            const struct client_close *close);
+void dispatch__client_error(void *context, struct client_link *link,
+                            const struct client_fault *fault);
+void dispatch__client_free(void *context, struct client_link *link);
 
 extern const struct expr_variable variables__http[], variables__ws[], variables__common[];
 

@@ -10,12 +10,16 @@ struct trigger_index {
     struct trigger_server *servers;
     size_t server_count;
     struct map by_id;
+    struct trigger_client_entry *clients;
+    size_t client_count;
+    struct map clients_by_id;
     const struct trigger **startup;
     size_t startup_count;
 };
 
 static void index_free(void *object);
 static enum status group(struct trigger_index *index, const struct program *program);
+static enum status group_clients(struct trigger_index *index, const struct program *program);
 static enum status build_server(struct trigger_index *index, const struct program *program,
                                 struct trigger_server *server, struct config_diag *diag);
 static void report(struct config_diag *diag, const struct http_conflict *conflict);
@@ -29,6 +33,12 @@ static bool has_path(const struct trigger *trigger) {
            trigger->kind == &trigger_server_message || trigger->kind == &trigger_server_close;
 }
 
+static bool is_of_client(const struct trigger *trigger) {
+    return trigger->kind == &trigger_client_connected || trigger->kind == &trigger_client_open ||
+           trigger->kind == &trigger_client_message || trigger->kind == &trigger_client_close ||
+           trigger->kind == &trigger_client_error;
+}
+
 bool index__is_accepting(const struct trigger *trigger) {
     return trigger->kind == &trigger_server_open || trigger->kind == &trigger_server_message;
 }
@@ -39,8 +49,10 @@ enum status triggers_index(struct program *program, struct config_diag *diag) {
         return STATUS_NO_MEMORY;
     arena_init(&index->arena, 16384, 0);
     map_init(&index->by_id, (struct hash_key){0}); /* the keys are the administrator's own */
+    map_init(&index->clients_by_id, (struct hash_key){0});
     size_t errors = diag->errors;
     enum status status = group(index, program);
+    status = status ? status : group_clients(index, program);
     for (size_t i = 0; i < index->server_count && !status; i++)
         status = build_server(index, program, &index->servers[i], diag);
     if (!status && diag->errors > errors)
@@ -55,6 +67,7 @@ enum status triggers_index(struct program *program, struct config_diag *diag) {
 static void index_free(void *object) {
     struct trigger_index *index = object;
     map_deinit(&index->by_id);
+    map_deinit(&index->clients_by_id);
     arena_deinit(&index->arena);
     free(index);
 }
@@ -81,6 +94,49 @@ static enum status group(struct trigger_index *index, const struct program *prog
                 return STATUS_NO_MEMORY;
         }
         *(is_http(trigger) ? &server->http_count : &server->ws_count) += 1;
+    }
+    return STATUS_OK;
+}
+
+static struct trigger_client_entry *client_of(struct trigger_index *index,
+                                              const struct trigger *trigger) {
+    struct slice id = ((const struct trigger_client *)trigger->args)->client;
+    struct trigger_client_entry *client = map_get(&index->clients_by_id, id);
+    if (client)
+        return client;
+    client = &index->clients[index->client_count++];
+    client->id = id;
+    return map_put(&index->clients_by_id, id, client) == STATUS_OK ? client : NULL;
+}
+
+/* Twice over the triggers: to count, then to fill in. */
+static enum status group_clients(struct trigger_index *index, const struct program *program) {
+    size_t count = program_trigger_count(program);
+    index->clients = arena_zalloc(&index->arena, count * sizeof *index->clients);
+    if (!index->clients)
+        return STATUS_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        const struct trigger *trigger = program_trigger(program, i);
+        struct trigger_client_entry *client =
+            is_of_client(trigger) ? client_of(index, trigger) : NULL;
+        if (client)
+            client->count++;
+        else if (is_of_client(trigger))
+            return STATUS_NO_MEMORY;
+    }
+    for (size_t i = 0; i < index->client_count; i++) {
+        struct trigger_client_entry *client = &index->clients[i];
+        client->triggers = arena_alloc(&index->arena, client->count * sizeof *client->triggers);
+        if (!client->triggers)
+            return STATUS_NO_MEMORY;
+        client->count = 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct trigger *trigger = program_trigger(program, i);
+        if (is_of_client(trigger)) {
+            struct trigger_client_entry *client = client_of(index, trigger);
+            client->triggers[client->count++] = trigger;
+        }
     }
     return STATUS_OK;
 }
@@ -130,6 +186,12 @@ static void report(struct config_diag *diag, const struct http_conflict *conflic
 const struct trigger_server *index__find(const struct program *program, struct slice server) {
     const struct trigger_index *index = program_index(program);
     return index ? map_get(&index->by_id, server) : NULL;
+}
+
+const struct trigger_client_entry *index__find_client(const struct program *program,
+                                                      struct slice client) {
+    const struct trigger_index *index = program_index(program);
+    return index ? map_get(&index->clients_by_id, client) : NULL;
 }
 
 size_t index__startup(const struct program *program, const struct trigger *const **out) {

@@ -1,4 +1,9 @@
 /* Every trigger kind, sorted: one line each. */
+TRIGGER(client_close)
+TRIGGER(client_connected)
+TRIGGER(client_error)
+TRIGGER(client_message)
+TRIGGER(client_open)
 TRIGGER(http_request)
 TRIGGER(server_close)
 TRIGGER(server_message)

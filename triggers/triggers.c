@@ -23,6 +23,15 @@ const struct server_events triggers_server_events = {
     .on_free = dispatch__free,
 };
 
+const struct client_events triggers_client_events = {
+    .on_connected = dispatch__client_connected,
+    .on_open = dispatch__client_open,
+    .on_message = dispatch__client_message,
+    .on_close = dispatch__client_close,
+    .on_error = dispatch__client_error,
+    .on_free = dispatch__client_free,
+};
+
 struct triggers *triggers_new(struct engine *engine, struct net_loop *loop) {
     struct triggers *triggers = calloc(1, sizeof *triggers);
     if (!triggers)
@@ -75,4 +84,9 @@ struct server_request *triggers_request(struct run *run) {
 struct session *triggers_session(struct run *run) {
     struct event *event = run_event(run);
     return event && event->ops == &event__ws_ops ? ((struct session_event *)event)->session : NULL;
+}
+
+struct client_link *triggers_client(struct run *run) {
+    struct event *event = run_event(run);
+    return event && event->ops == &event__client_ops ? ((struct session_event *)event)->link : NULL;
 }

@@ -9,6 +9,7 @@
 
 #include "engine/engine.h"
 #include "server/server.h"
+#include "client/client.h"
 
 extern const struct trigger_kind *const trigger_kinds[];      /* ends with NULL */
 extern const struct expr_variable *const trigger_variables[]; /* tables, ends with NULL */
@@ -28,13 +29,16 @@ struct triggers *triggers_new(struct engine *engine,
 void triggers_free(struct triggers *triggers);
 /* For server_set_options; its context is the struct triggers. */
 extern const struct server_events triggers_server_events;
+extern const struct client_events triggers_client_events; /* likewise, for client_set_options */
 /* After engine_set_program(): events go by the new index from now on, open sessions are matched
  * anew. */
 void triggers_program_changed(struct triggers *triggers);
 void triggers_startup(struct triggers *triggers); /* fires `startup` */
 
-/* The request or the session that a run stands for, or NULL. As long as the run. */
+/* The request, the session or the client's link that a run stands for, or NULL. As long as the run.
+ */
 struct server_request *triggers_request(struct run *run);
 struct session *triggers_session(struct run *run);
+struct client_link *triggers_client(struct run *run);
 
 #endif

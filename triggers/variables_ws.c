@@ -1,8 +1,21 @@
 /* The Ws... variables: of a message or a close, and of the request that opened the session. */
 #include "triggers/event.h"
 
-static struct session *session_of(void *source) {
-    return ((struct session_event *)source)->session;
+/* Of the request that opened it: the peer's, or our own. */
+static struct slice path_of(void *source) {
+    const struct session_event *event = source;
+    return event->link ? client_link_path(event->link) : session_path(event->session);
+}
+
+static struct slice query_of(void *source) {
+    const struct session_event *event = source;
+    return event->link ? client_link_query(event->link) : session_query(event->session);
+}
+
+/* The peer's head: its request, or its answer to ours. */
+static struct slice head_of(void *source) {
+    const struct session_event *event = source;
+    return event->link ? client_link_head(event->link) : session_head(event->session);
 }
 
 static enum status get_message(void *source, struct slice argument, struct arena *arena,
@@ -38,7 +51,7 @@ static enum status get_path(void *source, struct slice argument, struct arena *a
                             struct value *out) {
     (void)argument; /* it takes none */
     struct slice path = SLICE_NONE;
-    if (http_path_decode(session_path(session_of(source)), arena, &path) == STATUS_NO_MEMORY)
+    if (http_path_decode(path_of(source), arena, &path) == STATUS_NO_MEMORY)
         return STATUS_NO_MEMORY;
     *out = value_bytes(path);
     return STATUS_OK;
@@ -47,15 +60,14 @@ static enum status get_path(void *source, struct slice argument, struct arena *a
 static enum status get_query(void *source, struct slice argument, struct arena *arena,
                              struct value *out) {
     (void)argument, (void)arena; /* neither is needed */
-    *out = value_bytes(session_query(session_of(source)));
+    *out = value_bytes(query_of(source));
     return STATUS_OK;
 }
 
 static enum status get_query_param(void *source, struct slice argument, struct arena *arena,
                                    struct value *out) {
     struct slice found = SLICE_NONE;
-    if (http_query_get(session_query(session_of(source)), argument, arena, &found) ==
-        STATUS_NO_MEMORY)
+    if (http_query_get(query_of(source), argument, arena, &found) == STATUS_NO_MEMORY)
         return STATUS_NO_MEMORY;
     *out = value_bytes(found);
     return STATUS_OK;
@@ -64,10 +76,11 @@ static enum status get_query_param(void *source, struct slice argument, struct a
 static enum status get_path_param(void *source, struct slice argument, struct arena *arena,
                                   struct value *out) {
     const struct session_event *event = source;
-    const struct trigger_path *path = event->event.trigger->args;
+    const struct trigger_path *path = event->link ? NULL : event->event.trigger->args;
     struct slice found = SLICE_NONE;
-    if (path->pattern && http_pattern_param(path->pattern, session_path(event->session), argument,
-                                            arena, &found) == STATUS_NO_MEMORY)
+    if (path && path->pattern &&
+        http_pattern_param(path->pattern, session_path(event->session), argument, arena, &found) ==
+            STATUS_NO_MEMORY)
         return STATUS_NO_MEMORY;
     *out = value_bytes(found);
     return STATUS_OK;
@@ -76,14 +89,17 @@ static enum status get_path_param(void *source, struct slice argument, struct ar
 static enum status get_header(void *source, struct slice argument, struct arena *arena,
                               struct value *out) {
     (void)arena; /* the value is borrowed */
-    *out = value_bytes(http_head_header(session_head(session_of(source)), argument));
+    struct slice head = head_of(source);
+    *out = value_bytes(head.size ? http_head_header(head, argument) : SLICE(""));
     return STATUS_OK;
 }
 
 static enum status get_subprotocol(void *source, struct slice argument, struct arena *arena,
                                    struct value *out) {
     (void)argument, (void)arena; /* neither is needed */
-    *out = value_bytes(session_subprotocol(session_of(source)));
+    const struct session_event *event = source;
+    *out = value_bytes(event->link ? client_link_subprotocol(event->link)
+                                   : session_subprotocol(event->session));
     return STATUS_OK;
 }
 
@@ -112,6 +128,13 @@ static enum status get_closed_by(void *source, struct slice argument, struct are
     return STATUS_OK;
 }
 
+static enum status get_error(void *source, struct slice argument, struct arena *arena,
+                             struct value *out) {
+    (void)argument, (void)arena; /* neither is needed */
+    *out = value_bytes(((struct session_event *)source)->error);
+    return STATUS_OK;
+}
+
 #define VARIABLE(title, kind, of, fn, text)                                                        \
     { .name = title, .argument = kind, .family = EXPR_WS, .type = of, .doc = text, .get = fn }
 const struct expr_variable variables__ws[] = {
@@ -130,7 +153,8 @@ const struct expr_variable variables__ws[] = {
              "first value of a query parameter"),
     VARIABLE("WsPathParam", EXPR_NAME, VALUE_BYTES, get_path_param,
              "segment that {name} of the path matched"),
-    VARIABLE("WsHeader", EXPR_NAME, VALUE_BYTES, get_header, "header of the opening request"),
+    VARIABLE("WsHeader", EXPR_NAME, VALUE_BYTES, get_header,
+             "header of the opening request; of a client, of its answer"),
     VARIABLE("WsSubprotocol", EXPR_NO_ARGUMENT, VALUE_BYTES, get_subprotocol,
              "subprotocol that was agreed on"),
     VARIABLE("WsCloseCode", EXPR_NO_ARGUMENT, VALUE_NIL, get_close_code,
@@ -138,4 +162,6 @@ const struct expr_variable variables__ws[] = {
     VARIABLE("WsCloseReason", EXPR_NO_ARGUMENT, VALUE_BYTES, get_close_reason,
              "reason of the close"),
     VARIABLE("WsClosedBy", EXPR_NO_ARGUMENT, VALUE_BYTES, get_closed_by, "local, peer or lost"),
+    VARIABLE("WsError", EXPR_NO_ARGUMENT, VALUE_BYTES, get_error,
+             "what went wrong, its kind first: timeout, refused ..."),
     EXPR_VARIABLE_END};

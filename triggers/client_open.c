@@ -1,0 +1,16 @@
+/* client-open: the WebSocket of a client is established. */
+#include "triggers/event.h"
+
+static const struct config_field fields[] = {FIELD_TEXT(struct trigger_client, client, "client",
+                                                        .is_constant = true,
+                                                        .doc = "the client's ID"),
+                                             FIELD_END};
+
+const struct trigger_kind trigger_client_open = {
+    .name = "client-open",
+    .doc = "the WebSocket of a client is established",
+    .fields = fields,
+    .args_size = sizeof(struct trigger_client),
+    .binds_ws = true,
+    .prepare = trigger__prepare_client,
+};
