@@ -295,7 +295,7 @@ static void on_exit_ready(struct net_watch *watched, uint32_t events) {
 
 /* `STAGE ERRNO`, written by the helper when it failed. */
 static void read_report(struct action_process *process, struct process_end *end) {
-    char text[sizeof end->stage + 16];
+    char text[sizeof end->stage];
     ssize_t size = process->status_fd < 0 ? 0 : read(process->status_fd, text, sizeof text - 1);
     if (size <= 0)
         return;
