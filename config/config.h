@@ -179,22 +179,23 @@ struct config_reader {
      * pointer is stored. */
     bool (*special)(void *context, const struct config_field *field, const struct config_node *node,
                     void *member, size_t offset);
-    /* A key that the table lacks. True: it was taken, or reported. Without the hook, or on false:
-     * an error with the nearest name. */
+    /* A key that the table lacks. True: taken, or reported. Else: an error, the nearest name. */
     bool (*unknown)(void *context, const struct config_node *key, const struct config_node *value);
 };
-/* Checks `node` against the table and stores into `out` (zeroed here up to `out_bytes`, defaults
- * applied). A scalar or list where a mapping is expected is taken as the value of the table's first
- * field (the main key); NULL (no value, `- stop`) and an empty value are fine where nothing is
- * required; SPECIAL hooks see empty values too. A missing key is reported at `mark`. False when
- * anything was wrong, memory included; the rest was checked all the same. */
+struct config_target {
+    void *out;
+    size_t bytes;
+};
+/* Checks `node` and stores into a struct (zeroed here, defaults applied). A scalar or list where a
+ * mapping is expected is the value of the first field (the main key); NULL (`- stop`) and an empty
+ * value are fine where nothing is required; SPECIAL hooks see empty values too. A missing key is
+ * told at `mark`. False when anything was wrong, memory included; the rest was checked too. */
 bool config_read(const struct config_reader *reader, const struct config_node *node,
-                 struct config_mark mark, const struct config_field *fields, void *out,
-                 size_t out_bytes);
+                 struct config_mark mark, const struct config_field *fields,
+                 struct config_target out);
 /* One value at run time, from text: `out` is the struct. On failure `why` (CONFIG_WHY_MAX) holds
- * the message: `"copies" must be between 1 and 10, got 40`. STATUS_SYNTAX, STATUS_RANGE;
- * STATUS_TYPE for types that are not one scalar. Texts are borrowed from `text`; a FILE is stored
- * as it is. */
+ * the message. STATUS_SYNTAX, STATUS_RANGE; STATUS_TYPE for types that are not one scalar. Texts
+ * are borrowed from `text`; a FILE is stored as it is. */
 #define CONFIG_WHY_MAX 256
 enum status config_store(const struct config_field *field, struct slice text, void *out,
                          size_t offset, char *why);

@@ -42,12 +42,12 @@ static bool is_empty(const struct config_node *node) {
 }
 
 bool config_read(const struct config_reader *reader, const struct config_node *node,
-                 struct config_mark mark, const struct config_field *fields, void *out,
-                 size_t out_bytes) {
+                 struct config_mark mark, const struct config_field *fields,
+                 struct config_target out) {
     size_t errors = reader->diag->errors;
-    struct reading reading = {reader, fields, reader->subject, out, 0, mark};
-    memset(out, 0, out_bytes);
-    apply_defaults(reader, fields, out);
+    struct reading reading = {reader, fields, reader->subject, out.out, 0, mark};
+    memset(out.out, 0, out.bytes);
+    apply_defaults(reader, fields, out.out);
     read_mapping(&reading, node);
     return reader->diag->errors == errors;
 }

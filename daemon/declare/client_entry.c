@@ -42,8 +42,8 @@ bool declare_client(const struct config_entry *entry, struct arena *arena, struc
     const char *subject = arena_printf(arena, "client \"" SLICE_FMT "\"", SLICE_ARG(entry->id));
     const struct config_reader reader = {
         .diag = diag, .arena = arena, .subject = subject ? subject : "client"};
-    bool is_good =
-        config_read(&reader, node, entry->mark, declare_client_fields, &keys, sizeof keys);
+    bool is_good = config_read(&reader, node, entry->mark, declare_client_fields,
+                               (struct config_target){&keys, sizeof keys});
     out->name = keys.name;
     out->is_enabled = keys.enabled;
     is_good &= keys.url.bytes ? take_url(config_get(node, "url"), &keys, diag, out)

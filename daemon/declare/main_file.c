@@ -65,7 +65,8 @@ bool declare__main(const struct config_files *files, struct arena *arena, struct
     struct main_keys keys;
     const struct config_reader reader = {
         .diag = diag, .arena = arena, .subject = "the main file", .unknown = take_section};
-    bool is_good = config_read(&reader, node, mark, declare_main_fields, &keys, sizeof keys);
+    bool is_good = config_read(&reader, node, mark, declare_main_fields,
+                               (struct config_target){&keys, sizeof keys});
     *out = keys.values;
     out->log_level = keys.log.level;
     out->log_format = keys.log.format;

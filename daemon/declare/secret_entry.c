@@ -37,7 +37,8 @@ bool declare__secret(const struct config_entry *entry, struct arena *arena,
     }
     struct secret_keys keys;
     const struct config_reader reader = {.diag = diag, .arena = arena, .subject = "secret"};
-    if (!config_read(&reader, entry->value, entry->mark, declare_secret_fields, &keys, sizeof keys))
+    if (!config_read(&reader, entry->value, entry->mark, declare_secret_fields,
+                     (struct config_target){&keys, sizeof keys}))
         return false;
     if (!!keys.file.bytes + !!keys.env.bytes + !!keys.credential.bytes != 1) {
         config_error(diag, entry->mark,

@@ -67,8 +67,8 @@ bool declare_server(const struct config_entry *entry, struct arena *arena, struc
     const char *subject = arena_printf(arena, "server \"" SLICE_FMT "\"", SLICE_ARG(entry->id));
     const struct config_reader reader = {
         .diag = diag, .arena = arena, .subject = subject ? subject : "server"};
-    bool is_good =
-        config_read(&reader, node, entry->mark, declare_server_fields, &keys, sizeof keys);
+    bool is_good = config_read(&reader, node, entry->mark, declare_server_fields,
+                               (struct config_target){&keys, sizeof keys});
     is_good &= check_bind(node ? config_get(node, "bind") : NULL, &keys, diag);
     keys.options.id = entry->id;
     keys.options.bind = (struct server_texts){keys.bind.items, keys.bind.count};

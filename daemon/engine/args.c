@@ -334,7 +334,8 @@ bool args_build(struct prepare *p, size_t args_size, struct arg_block *out) {
                                        .context = p,
                                        .dynamic = on_dynamic,
                                        .special = on_special};
-        if (!config_read(&reader, p->node, p->mark, p->fields, p->args, args_size))
+        if (!config_read(&reader, p->node, p->mark, p->fields,
+                         (struct config_target){p->args, args_size}))
             return false;
         clear_slots(p->args, p->fields, p->node);
     }

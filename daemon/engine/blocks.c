@@ -140,7 +140,8 @@ static bool choice_build(struct task_builder *tb, const struct config_node *node
                      "a branch of choose must be a mapping with \"when\" and \"do\"");
         return false;
     }
-    if (!config_read(&reader, node, node->mark, choice_fields, &choice, sizeof choice))
+    if (!config_read(&reader, node, node->mark, choice_fields,
+                     (struct config_target){&choice, sizeof choice}))
         return false;
     out->when = template_build(tb, choice.when, EXPR_AS_CONDITION);
     return part_build(tb, choice.chain, "do", place, &out->chain) && out->when != NULL;
@@ -256,7 +257,8 @@ static bool loop_build(struct task_builder *tb, const struct config_node *node,
     struct config_reader reader = {
         .diag = tb->builder->diag, .arena = tb->builder->arena, .subject = "repeat"};
     struct loop loop;
-    if (!config_read(&reader, node, node->mark, loop_fields, &loop, sizeof loop))
+    if (!config_read(&reader, node, node->mark, loop_fields,
+                     (struct config_target){&loop, sizeof loop}))
         return false;
     if (!loop.times + !loop.each + !loop.while_ + !loop.until != 3) {
         config_error(tb->builder->diag, node->mark,

@@ -197,8 +197,8 @@ static bool step_build(struct draft *draft, struct program_step *step) {
                                    .subject = "a step",
                                    .context = draft,
                                    .unknown = on_other_key};
-    bool is_good = config_read(&reader, node, node->mark, engine_step_fields, &draft->common,
-                               sizeof draft->common) &&
+    bool is_good = config_read(&reader, node, node->mark, engine_step_fields,
+                               (struct config_target){&draft->common, sizeof draft->common}) &&
                    !draft->has_errors;
     const struct config_node *head = find_head(draft, &value);
     if (!head)

@@ -44,8 +44,8 @@ static enum status put(struct run *run, const struct assignment *a, const struct
     *box = NULL;
     if (a->segments > 0) {
 
-        enum status status =
-            value_with(root, p->path, a->segments, p->value, &run->engine->scratch, &whole);
+        enum status status = value_with(root, (struct value_place){p->path, a->segments}, p->value,
+                                        &run->engine->scratch, &whole);
         if (status != STATUS_OK)
             return status;
     }

@@ -78,7 +78,8 @@ static bool retry_read(struct task_builder *tb, const struct config_node *node,
                        struct program_step *out) {
     struct config_reader reader = reader_for(tb, "retry");
     struct retry_decl decl;
-    if (!config_read(&reader, node, node->mark, retry_fields, &decl, sizeof decl))
+    if (!config_read(&reader, node, node->mark, retry_fields,
+                     (struct config_target){&decl, sizeof decl}))
         return false;
     out->on_error = ON_ERROR_RETRY;
     out->retry = (struct retry){decl.attempts, decl.delay_ms, decl.max_delay_ms};
@@ -96,7 +97,8 @@ static bool handler_read(struct task_builder *tb, const struct config_node *node
                          struct program_step *out, struct slice *task_id) {
     struct config_reader reader = reader_for(tb, "on-error");
     struct handler_decl decl;
-    if (!config_read(&reader, node, node->mark, settings__handler_fields, &decl, sizeof decl))
+    if (!config_read(&reader, node, node->mark, settings__handler_fields,
+                     (struct config_target){&decl, sizeof decl}))
         return false;
     if (decl.run_task.size && !task_id->bytes) {
         config_error(tb->builder->diag, node->mark,
@@ -150,7 +152,8 @@ static bool mode_read(struct task_builder *tb, const struct config_node *node) {
     struct task_mode *mode = &tb->task->mode;
     struct config_reader reader = reader_for(tb, "mode");
     struct mode_decl decl;
-    if (!config_read(&reader, node, node->mark, settings__mode_fields, &decl, sizeof decl))
+    if (!config_read(&reader, node, node->mark, settings__mode_fields,
+                     (struct config_target){&decl, sizeof decl}))
         return false;
     mode->mark = node->mark;
     mode->type = (enum mode_type)decl.type;
@@ -175,7 +178,8 @@ static bool rate_read(struct task_builder *tb, const struct config_node *node) {
     struct task_rate *rate = &tb->task->rate;
     struct config_reader reader = reader_for(tb, "at-most");
     struct rate_decl decl;
-    if (!config_read(&reader, node, node->mark, settings__rate_fields, &decl, sizeof decl))
+    if (!config_read(&reader, node, node->mark, settings__rate_fields,
+                     (struct config_target){&decl, sizeof decl}))
         return false;
     *rate = (struct task_rate){.runs = decl.runs,
                                .per_ms = decl.per_ms,

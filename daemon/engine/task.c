@@ -118,7 +118,8 @@ static bool condition_build(struct task_builder *tb, const struct config_node *n
                             struct task_condition *out) {
     struct config_reader reader = reader_for(tb, "a condition");
     struct condition_decl decl;
-    if (!config_read(&reader, node, node->mark, condition_fields, &decl, sizeof decl))
+    if (!config_read(&reader, node, node->mark, condition_fields,
+                     (struct config_target){&decl, sizeof decl}))
         return false;
     out->when = template_build(tb, decl.when, EXPR_AS_CONDITION);
     out->unmet = decl.unmet;
@@ -228,8 +229,8 @@ bool task_build(struct builder *b, const struct config_entry *entry, struct task
         config_error(b->diag, entry->mark, "%s must be a mapping", reader.subject);
         return false;
     }
-    bool is_good =
-        config_read(&reader, entry->value, entry->mark, engine_task_fields, &decl, sizeof decl);
+    bool is_good = config_read(&reader, entry->value, entry->mark, engine_task_fields,
+                               (struct config_target){&decl, sizeof decl});
     task->shared.name = decl.name;
     task->shared.description = decl.description;
     task->timeout_ms = decl.timeout_ms;

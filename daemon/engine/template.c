@@ -62,8 +62,8 @@ static bool check_secrets(struct task_builder *tb, const struct expr_template *t
 const struct expr_template *template_build_text(struct task_builder *tb, struct slice text,
                                                 const struct config_node *node, enum expr_use use) {
     struct problem_place place = {tb, node};
-    const struct expr_template *tpl =
-        expr_compile(tb->builder->program->set, text, use, &tb->names, on_problem, &place);
+    const struct expr_template *tpl = expr_compile(tb->builder->program->set, text, use, &tb->names,
+                                                   (struct expr_report){on_problem, &place});
     return tpl && check_secrets(tb, tpl, node) ? tpl : NULL;
 }
 

@@ -78,10 +78,14 @@ struct value_box *value_box_ref(struct value_box *box);    /* thread-safe */
 void value_box_unref(struct value_box *box);               /* NULL is allowed */
 struct value value_box_value(const struct value_box *box); /* NULL: nil */
 size_t value_box_bytes(const struct value_box *box);
+struct value_place { /* a path below a map */
+    const struct slice *path;
+    size_t segments;
+};
 /* `root` (a map or nil) with the member at `path` (segments) replaced, or removed where `v` is nil;
  * missing maps are made. Borrows from `root` and `v`, not from `path`. STATUS_TYPE when a segment
  * on the way is no map; STATUS_LIMIT past VALUE_DEPTH_MAX segments; STATUS_NO_MEMORY. */
-enum status value_with(struct value root, const struct slice *path, size_t segments, struct value v,
+enum status value_with(struct value root, struct value_place place, struct value v,
                        struct arena *arena, struct value *out);
 
 /* RFC 8259, any top value; integers past 63 bits become floats; null is VALUE_NIL inside lists and
@@ -150,11 +154,14 @@ enum expr_use {
     EXPR_AS_CONDITION /* when if while until conditions: an expression, `${}` around it or not; a
                          boolean */
 };
+struct expr_report { /* who is told of problems */
+    expr_problem_fn problem;
+    void *context;
+};
 /* NULL after at least one error through `problem` (warnings too go there). Lives as long as the
  * set. */
 const struct expr_template *expr_compile(struct expr_set *set, struct slice text, enum expr_use use,
-                                         const struct expr_names *names, expr_problem_fn problem,
-                                         void *context);
+                                         const struct expr_names *names, struct expr_report report);
 bool expr_is_constant(const struct expr_template *tpl);      /* no `${...}` in it */
 struct slice expr_constant(const struct expr_template *tpl); /* its text, `$${` resolved */
 uint8_t

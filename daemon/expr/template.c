@@ -62,9 +62,10 @@ void compile__unknown_name(struct compile *compile, struct slice name, size_t of
 }
 
 const struct expr_template *expr_compile(struct expr_set *set, struct slice text, enum expr_use use,
-                                         const struct expr_names *names, expr_problem_fn problem,
-                                         void *context) {
-    struct compile compile = {.set = set, .names = names, .problem = problem, .context = context};
+                                         const struct expr_names *names,
+                                         struct expr_report report) {
+    struct compile compile = {
+        .set = set, .names = names, .problem = report.problem, .context = report.context};
     arena_init(&compile.scratch, SCRATCH_BYTES, 0);
     struct expr_template *tpl =
         use == EXPR_AS_CONDITION ? compile_condition(&compile, text) : compile_text(&compile, text);

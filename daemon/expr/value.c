@@ -305,30 +305,30 @@ static struct value_pair *pairs_with_room(struct value map, struct slice key, ui
     return pairs;
 }
 
-enum status value_with(struct value root, const struct slice *path, size_t segments, struct value v,
+enum status value_with(struct value root, struct value_place place, struct value v,
                        struct arena *arena, struct value *out) {
-    if (segments > VALUE_DEPTH_MAX)
+    if (place.segments > VALUE_DEPTH_MAX)
         return STATUS_LIMIT;
     bool is_removal = v.type == VALUE_NIL;
     struct value result = v, *slot = &result, current = root;
-    for (size_t i = 0; i < segments; i++) {
+    for (size_t i = 0; i < place.segments; i++) {
         if (current.type == VALUE_NIL)
             current = (struct value){.type = VALUE_MAP};
         if (current.type != VALUE_MAP)
             return STATUS_TYPE;
-        uint32_t at = pair_index(current, path[i]);
+        uint32_t at = pair_index(current, place.path[i]);
         bool is_new = at == current.count;
         if (is_removal && is_new) {
             *out = root;
             return STATUS_OK;
         }
-        if (is_removal && i + 1 == segments) {
+        if (is_removal && i + 1 == place.segments) {
             enum status status = map_without(current, at, arena, slot);
             if (status == STATUS_OK)
                 *out = result;
             return status;
         }
-        struct value_pair *pairs = pairs_with_room(current, path[i], at, arena);
+        struct value_pair *pairs = pairs_with_room(current, place.path[i], at, arena);
         if (!pairs)
             return STATUS_NO_MEMORY;
         *slot = (struct value){

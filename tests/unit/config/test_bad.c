@@ -59,8 +59,8 @@ static void report(const char *path, struct buffer *out) {
     struct config_reader main_reader = {
         .diag = &diag, .arena = &arena, .subject = "the main file", .unknown = take_section};
     if (files.main)
-        config_read(&main_reader, files.main, files.main->mark, main_fields, &options,
-                    sizeof(options));
+        config_read(&main_reader, files.main, files.main->mark, main_fields,
+                    (struct config_target){&options, sizeof(options)});
     for (size_t i = 0; i < files.tasks.count; i++) {
         const struct config_entry *entry = &files.tasks.entries[i];
         struct sample sample;
@@ -71,7 +71,8 @@ static void report(const char *path, struct buffer *out) {
             .subject = arena_printf(&arena, "task \"" SLICE_FMT "\"", SLICE_ARG(entry->id)),
             .dynamic = take_dynamic,
             .special = take_special};
-        config_read(&reader, entry->value, entry->mark, sample_fields, &sample, sizeof(sample));
+        config_read(&reader, entry->value, entry->mark, sample_fields,
+                    (struct config_target){&sample, sizeof(sample)});
     }
     config_diag_sort(&diag);
     assert_int_equal(config_diag_print(&diag, out), STATUS_OK);

@@ -59,7 +59,8 @@ static bool read_sample(struct parsed *in, struct calls *calls, const char *yaml
     calls->reader.subject = "sample \"one\"";
     calls->reader.context = calls;
     memset(out, 0x55, sizeof(*out));
-    return config_read(&calls->reader, in->root, in->root->mark, sample_fields, out, sizeof(*out));
+    return config_read(&calls->reader, in->root, in->root->mark, sample_fields,
+                       (struct config_target){out, sizeof(*out)});
 }
 
 static void defaults_are_stored_where_nothing_is_given(void **state) {
@@ -153,7 +154,7 @@ static void a_plain_value_or_a_list_is_the_main_key(void **state) {
     parse(&in, "mode: single");
     struct config_reader reader = {.diag = &in.diag, .arena = &in.arena, .subject = "x"};
     assert_true(config_read(&reader, config_get(in.root, "mode"), in.root->mark, sample_mode_fields,
-                            &mode, sizeof(mode)));
+                            (struct config_target){&mode, sizeof(mode)}));
     assert_int_equal(mode.type, 1);
     parsed_free(&in);
 }
@@ -167,16 +168,18 @@ static void no_value_is_fine_where_nothing_is_required(void **state) {
     struct sample_mode mode;
     parse(&in, "a:\nb: x\n");
     struct config_reader reader = {.diag = &in.diag, .arena = &in.arena, .subject = "action \"x\""};
-    assert_true(config_read(&reader, NULL, in.root->mark, optional, &mode, sizeof(mode)));
+    assert_true(config_read(&reader, NULL, in.root->mark, optional,
+                            (struct config_target){&mode, sizeof(mode)}));
     assert_int_equal(mode.max, 7);
-    assert_true(config_read(&reader, config_get(in.root, "a"), in.root->mark, optional, &mode,
-                            sizeof(mode)));
-    assert_true(config_read(&reader, NULL, in.root->mark, none, &mode, sizeof(mode)));
-    assert_false(
-        config_read(&reader, NULL, in.root->mark, sample_mode_fields, &mode, sizeof(mode)));
+    assert_true(config_read(&reader, config_get(in.root, "a"), in.root->mark, optional,
+                            (struct config_target){&mode, sizeof(mode)}));
+    assert_true(config_read(&reader, NULL, in.root->mark, none,
+                            (struct config_target){&mode, sizeof(mode)}));
+    assert_false(config_read(&reader, NULL, in.root->mark, sample_mode_fields,
+                             (struct config_target){&mode, sizeof(mode)}));
     assert_string_equal(in.diag.messages[0].text, "action \"x\" needs the key \"type\"");
-    assert_false(
-        config_read(&reader, config_get(in.root, "b"), in.root->mark, none, &mode, sizeof(mode)));
+    assert_false(config_read(&reader, config_get(in.root, "b"), in.root->mark, none,
+                             (struct config_target){&mode, sizeof(mode)}));
     assert_string_equal(in.diag.messages[1].text, "action \"x\" takes no plain value, found text");
     parsed_free(&in);
 }
@@ -269,13 +272,16 @@ static void a_relative_file_belongs_to_the_folder_of_its_yaml(void **state) {
     struct config_reader reader = {.diag = &in.diag, .arena = &in.arena, .subject = "x"};
     const struct config_node *node =
         config_parse(SLICE("{text: a, file: ../b}"), "/etc/bw/tasks/x.yaml", &in.arena, &in.diag);
-    assert_true(config_read(&reader, node, node->mark, sample_fields, &out, sizeof(out)));
+    assert_true(config_read(&reader, node, node->mark, sample_fields,
+                            (struct config_target){&out, sizeof(out)}));
     assert_true(slice_is(out.file, "/etc/bw/tasks/../b"));
     node = config_parse(SLICE("{text: a, file: b}"), "/x.yaml", &in.arena, &in.diag);
-    assert_true(config_read(&reader, node, node->mark, sample_fields, &out, sizeof(out)));
+    assert_true(config_read(&reader, node, node->mark, sample_fields,
+                            (struct config_target){&out, sizeof(out)}));
     assert_true(slice_is(out.file, "/b"));
     node = config_parse(SLICE("{text: a, file: b}"), "x.yaml", &in.arena, &in.diag);
-    assert_true(config_read(&reader, node, node->mark, sample_fields, &out, sizeof(out)));
+    assert_true(config_read(&reader, node, node->mark, sample_fields,
+                            (struct config_target){&out, sizeof(out)}));
     assert_true(slice_is(out.file, arena_printf(&in.arena, "%s/b", here)));
     parsed_free(&in);
 }
@@ -363,8 +369,8 @@ static void without_memory_reading_fails_and_says_so(void **state) {
         arena_init(&small, 16, limit);
         config_diag_init(&diag, &in.arena);
         struct config_reader reader = {.diag = &diag, .arena = &small, .subject = "x"};
-        bool is_read =
-            config_read(&reader, in.root, in.root->mark, sample_fields, &out, sizeof(out));
+        bool is_read = config_read(&reader, in.root, in.root->mark, sample_fields,
+                                   (struct config_target){&out, sizeof(out)});
         assert_true(is_read == (diag.errors == 0));
         if (!is_read)
             assert_string_equal(diag.messages[0].text, "out of memory");

@@ -150,8 +150,9 @@ static inline enum status lab_global_commit(void *context, const struct global_c
     arena_init(&arena, 1024, 0);
     for (size_t i = 0; i < count; i++) {
         struct value whole;
-        assert_int_equal(value_with(value_box_value(lab->global_box), changes[i].path,
-                                    changes[i].segments, changes[i].value, &arena, &whole),
+        assert_int_equal(value_with(value_box_value(lab->global_box),
+                                    (struct value_place){changes[i].path, changes[i].segments},
+                                    changes[i].value, &arena, &whole),
                          STATUS_OK);
         struct value_box *box = value_box_new(whole);
         value_box_unref(lab->global_box);

@@ -194,7 +194,8 @@ static const struct expr_template *fixture_compile(struct fixture *f, const char
     f->errors = f->warnings = 0;
     memset(&f->error, 0, sizeof f->error);
     memset(&f->warning, 0, sizeof f->warning);
-    return expr_compile(f->set, slice_of(text), use, &fixture_names, fixture_problem, f);
+    return expr_compile(f->set, slice_of(text), use, &fixture_names,
+                        (struct expr_report){fixture_problem, f});
 }
 
 /* ---- assertions -------------------------------------------------------------------------------*/

@@ -211,7 +211,7 @@ static void exhaustion_is_a_status_everywhere(void **state) {
                 struct expr_lua *lua = expr_lua_new(&fixture_clock);
                 const struct expr_template *tpl =
                     set ? expr_compile(set, slice_of(texts[i]), EXPR_AS_TEMPLATE, &fixture_names,
-                                       fixture_problem, f)
+                                       (struct expr_report){fixture_problem, f})
                         : NULL;
                 struct expr_scope scope = f->scope;
                 scope.lua = lua;

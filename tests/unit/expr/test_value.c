@@ -275,7 +275,8 @@ static void assert_with(struct value root, const char *dotted, struct value v, c
     arena_init(&arena, 256, 0);
     struct value out;
     struct slice text;
-    assert_int_equal(value_with(root, path, segments, v, &arena, &out), STATUS_OK);
+    assert_int_equal(value_with(root, (struct value_place){path, segments}, v, &arena, &out),
+                     STATUS_OK);
     assert_int_equal(value_text(out, &arena, &text), STATUS_OK);
     assert_slice(text, slice_of(json));
     arena_deinit(&arena);
@@ -307,7 +308,8 @@ static void replacing_leaves_the_root_alone_and_shares_the_rest(void **state) {
     char key[] = "new";
     struct slice path = {key, 3};
     struct value out;
-    assert_int_equal(value_with(root, &path, 1, value_int(3), &arena, &out), STATUS_OK);
+    assert_int_equal(value_with(root, (struct value_place){&path, 1}, value_int(3), &arena, &out),
+                     STATUS_OK);
     memset(key, 'x', 3);
     assert_int_equal(root.count, 2);
     assert_int_equal(value_member(out, SLICE("new")).integer, 3);
@@ -323,30 +325,40 @@ static void replacing_tells_of_its_failures(void **state) {
     arena_init(&arena, 64, 0);
     struct value out = value_int(42);
     struct slice path[VALUE_DEPTH_MAX + 1] = {SLICE("a"), SLICE("b")};
-    assert_int_equal(value_with(root, path, 2, value_int(1), &arena, &out), STATUS_TYPE);
-    assert_int_equal(value_with(root, path, 2, value_nil(), &arena, &out), STATUS_TYPE);
+    assert_int_equal(value_with(root, (struct value_place){path, 2}, value_int(1), &arena, &out),
+                     STATUS_TYPE);
+    assert_int_equal(value_with(root, (struct value_place){path, 2}, value_nil(), &arena, &out),
+                     STATUS_TYPE);
     path[0] = SLICE("l");
     path[1] = SLICE("0");
-    assert_int_equal(value_with(root, path, 2, value_int(1), &arena, &out), STATUS_TYPE);
-    assert_int_equal(value_with(TEXT("no map"), path, 1, value_int(1), &arena, &out), STATUS_TYPE);
+    assert_int_equal(value_with(root, (struct value_place){path, 2}, value_int(1), &arena, &out),
+                     STATUS_TYPE);
+    assert_int_equal(
+        value_with(TEXT("no map"), (struct value_place){path, 1}, value_int(1), &arena, &out),
+        STATUS_TYPE);
     for (size_t i = 0; i <= VALUE_DEPTH_MAX; i++)
         path[i] = SLICE("p");
-    assert_int_equal(value_with(value_nil(), path, VALUE_DEPTH_MAX + 1, value_int(1), &arena, &out),
+    assert_int_equal(value_with(value_nil(), (struct value_place){path, VALUE_DEPTH_MAX + 1},
+                                value_int(1), &arena, &out),
                      STATUS_LIMIT);
     arena_deinit(&arena);
     for (size_t limit = 0; limit < 96; limit += 16) {
         arena_init(&arena, 64, limit == 0 ? 1 : limit);
         path[0] = SLICE("b");
-        assert_int_equal(value_with(root, path, 1, value_int(1), &arena, &out), STATUS_NO_MEMORY);
+        assert_int_equal(
+            value_with(root, (struct value_place){path, 1}, value_int(1), &arena, &out),
+            STATUS_NO_MEMORY);
         arena_deinit(&arena);
     }
     arena_init(&arena, 64, 16);
     path[0] = SLICE("a");
-    assert_int_equal(value_with(root, path, 1, value_nil(), &arena, &out), STATUS_NO_MEMORY);
+    assert_int_equal(value_with(root, (struct value_place){path, 1}, value_nil(), &arena, &out),
+                     STATUS_NO_MEMORY);
     arena_deinit(&arena);
     arena_init(&arena, 64, 96); /* room for the pairs, none for the name */
     path[0] = SLICE("b");
-    assert_int_equal(value_with(root, path, 1, value_int(1), &arena, &out), STATUS_NO_MEMORY);
+    assert_int_equal(value_with(root, (struct value_place){path, 1}, value_int(1), &arena, &out),
+                     STATUS_NO_MEMORY);
     arena_deinit(&arena);
     assert_int_equal(out.integer, 42);
 }
