@@ -203,7 +203,6 @@ enum status config_store(const struct config_field *field, struct slice text, vo
  * a secret is `***`, an unset tristate empty. STATUS_TYPE, STATUS_NO_MEMORY. */
 enum status config_spell(const struct config_field *field, const void *out, struct arena *arena,
                          struct slice *text);
-
 /* ---- the files ---------------------------------------------------------------------------- */
 struct config_entry { /* one declaration of `servers`, `clients`, `secrets` or `tasks` */
     struct slice id;
