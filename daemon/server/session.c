@@ -451,8 +451,13 @@ void session__gone(struct session *session) {
     }
     table__remove(server->set, session);
     net_count(&server->counters->sessions_open, (uint64_t)-1);
-    if (server->counters->all_sessions) {
-        atomic_fetch_sub_explicit(server->counters->all_sessions, 1, memory_order_relaxed);
+    session__leave_place(session);
+}
+
+void session__leave_place(const struct session *session) {
+    _Atomic uint64_t *all = session->server->counters->all_sessions;
+    if (all) {
+        atomic_fetch_sub_explicit(all, 1, memory_order_relaxed);
     }
 }
 

@@ -213,7 +213,8 @@ void session__on_event(struct net_stream *stream, enum net_event event, struct n
 void session__begin(struct session *session);               /* tells on_open */
 void session__doom(struct session *session, unsigned code); /* closes it in the next turn */
 void session__begin_timer(struct session *session);
-void session__gone(struct session *session); /* out of rooms, table and server */
+void session__gone(struct session *session);              /* out of rooms, table and server */
+void session__leave_place(const struct session *session); /* one fewer of max-sessions */
 /* One message of a broadcast; a slow one is closed or left out. Returns whether it was queued. */
 bool session__push(struct session *session, struct net_frame *frame);
 enum status session__send_frame(struct session *session, unsigned first, struct slice payload);

@@ -4,7 +4,7 @@
 #include "server/session.h"
 
 static bool refuse(struct session *session, uint16_t status, const char *text);
-static bool is_full(const struct session *session);
+static bool take_place(const struct session *session);
 static enum status answer(struct session *session, const struct ws_agreement *agreement);
 static enum status keep_head(struct session *session, struct slice subprotocol);
 static enum status enter(struct session *session);
@@ -36,17 +36,19 @@ bool upgrade__begin(struct session *session) {
         return refuse(session, status == STATUS_VERSION ? 426 : 400,
                       cause ? cause : "this WebSocket version is not spoken here");
     }
-    if (is_full(session)) {
+    if (!take_place(session)) {
         bound__passed(server, SERVER_MAX_SESSIONS);
         return refuse(session, 503, "too many sessions");
     }
     if (agreement.compression.is_on && !server->set->deflater &&
         !(server->set->deflater = ws_deflater_new())) {
+        session__leave_place(session);
         return refuse(session, 503, "out of memory");
     }
     if (keep_head(session, agreement.subprotocol) != STATUS_OK || enter(session) != STATUS_OK) {
         free(session->head);
         session->head = NULL;
+        session__leave_place(session);
         return refuse(session, 503, "out of memory");
     }
     ws_init(&session->ws, WS_SERVER, &agreement.compression, (size_t)options->max_message_bytes);
@@ -76,13 +78,17 @@ static bool refuse(struct session *session, uint16_t status, const char *text) {
     return false;
 }
 
-static bool is_full(const struct session *session) {
-    const struct server_counters *counters = session->server->counters;
-    uint32_t max = session->server->config->options.max_sessions;
-    uint64_t open = counters->all_sessions
-                        ? atomic_load_explicit(counters->all_sessions, memory_order_relaxed)
-                        : session->server->members.count;
-    return max && open >= max;
+/* Exact also when several workers ask at once. A place is given back by session__leave_place(). */
+static bool take_place(const struct session *session) {
+    _Atomic uint64_t *all = session->server->counters->all_sessions;
+    uint32_t max = session__bounds(session)->max_sessions;
+    uint64_t before = all ? atomic_fetch_add_explicit(all, 1, memory_order_relaxed)
+                          : session->server->members.count;
+    if (max && before >= max) {
+        session__leave_place(session);
+        return false;
+    }
+    return true;
 }
 
 static enum status answer(struct session *session, const struct ws_agreement *agreement) {
@@ -172,8 +178,5 @@ static enum status enter(struct session *session) {
         return STATUS_NO_MEMORY;
     }
     net_count(&server->counters->sessions_open, 1);
-    if (server->counters->all_sessions) {
-        atomic_fetch_add_explicit(server->counters->all_sessions, 1, memory_order_relaxed);
-    }
     return STATUS_OK;
 }

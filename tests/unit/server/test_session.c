@@ -550,15 +550,20 @@ static void a_socket_may_be_handed_in(void **state) {
 
 static void past_max_sessions_an_upgrade_gets_503(void **state) {
     struct world *world = *state;
-    world->rig.options.max_sessions = 1;
+    _Atomic uint64_t all = 4; /* on other workers */
+    world->rig.counters.all_sessions = &all;
+    world->rig.options.max_sessions = 5;
     rig_apply(&world->rig);
     struct peer *first = peer_open(&world->rig, "/");
     struct peer *second = peer_new(&world->rig);
     peer_say(second, "GET / HTTP/1.1\r\n" RIG_UPGRADE "\r\n");
     RIG_UNTIL(&world->rig, peer_has(second, "HTTP/1.1 503"));
     assert_int_equal(world->rig.counters.refused[SERVER_MAX_SESSIONS], 1);
+    assert_int_equal(all, 5);
     peer_free(first);
     peer_free(second);
+    RIG_UNTIL(&world->rig, all == 4);
+    world->rig.counters.all_sessions = NULL;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
