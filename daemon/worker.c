@@ -29,7 +29,7 @@ bool worker_init(struct worker *worker, const struct worker_options *options) {
     worker->loop = net_loop_new(&(struct net_loop_options){.clock = &clock_system});
     if (!worker->loop)
         return false;
-    struct engine_options engine = {.clock = &clock_system,
+    struct engine_options engine = {.clock = &clock_coarse,
                                     .worker = options->number,
                                     .worker_count = options->count,
                                     .host = &worker->host,
@@ -46,14 +46,20 @@ bool worker_init(struct worker *worker, const struct worker_options *options) {
                                                                   .context = worker->triggers,
                                                                   .worker = options->number,
                                                                   .id_key = options->id_key});
+    worker->clients = client_set_new(&(struct client_set_options){.loop = worker->loop,
+                                                                  .events = &triggers_client_events,
+                                                                  .context = worker->triggers,
+                                                                  .worker = options->number,
+                                                                  .id_key = options->id_key});
     worker->host = (struct action_host){.loop = worker->loop,
                                         .servers = worker->servers,
+                                        .clients = worker->clients,
                                         .engine = worker->engine,
                                         .programs = options->programs,
                                         .exec_helper = options->exec_helper,
                                         .hosts = options->hosts,
                                         .host_count = options->count};
-    return worker->servers != NULL;
+    return worker->servers && worker->clients;
 }
 
 /* The engine goes before the servers, since runs hold sessions and requests, and both before the
@@ -64,6 +70,8 @@ void worker_deinit(struct worker *worker) {
         engine_free(worker->engine);
     if (worker->host.loop)
         action_host_end(&worker->host);
+    if (worker->clients)
+        client_set_free(worker->clients);
     if (worker->servers)
         server_set_free(worker->servers);
     if (worker->triggers)
