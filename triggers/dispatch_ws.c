@@ -17,8 +17,10 @@ const struct event_ops event__ws_ops = {.hold = event__hold_session,
                                         .place = place};
 
 static void init(struct session_event *event, struct session *session) {
-    *event = (struct session_event){.event = {.ops = &event__ws_ops, .cause = RUN_TRIGGER},
-                                    .session = session};
+    memset(event, 0, offsetof(struct session_event, groups.starts));
+    event->event.ops = &event__ws_ops;
+    event->event.cause = RUN_TRIGGER;
+    event->session = session;
     event->event.sources[EXPR_WS] = event;
 }
 

@@ -76,10 +76,10 @@ struct session_event {  /* of a server's session, or of a client's link */
     struct slice message, close_reason, error;
     struct event_json *json; /* shared by the triggers of one message, or `own_json` */
     struct event_json own_json;
-    struct expr_groups groups;
     uint16_t close_code;
     uint8_t closed_by; /* enum server_closed_by, or enum client_closed_by, which are alike */
     bool is_binary, is_close, is_held;
+    struct expr_groups groups; /* last, since only its head is cleared for each event */
 };
 extern const struct event_ops event__http_ops, event__ws_ops, event__client_ops;
 /* event_ops of both kinds of session events. */
