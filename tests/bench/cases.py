@@ -1,0 +1,229 @@
+"""What is measured, against whom, and which figure is wanted."""
+import json
+import statistics
+import subprocess
+import time
+
+import servers
+from servers import (Bellwire, Libwebsockets, Limit, Nginx, NodeRed, Webhook, Websocketd, Ws)
+
+
+class Wanted:
+    """One other server of a case: what its run needs beside the case's own arguments, and the figure."""
+
+    def __init__(self, other, at_least=None, raw=False, cpu_us=None, key="per_second", at_most=None, body=None):
+        self.other, self.at_least, self.at_most, self.cpu_us, self.key = other, at_least, at_most, cpu_us, key
+        self.extra = ({"raw": "yes"} if raw else {}) | ({"body": body} if body is not None else {})
+        words = [f">= {at_least}" if at_least else "", f"<= {at_most}" if at_most else "",
+                 f"<= {cpu_us} us CPU" if cpu_us else ""]
+        self.text = ", ".join(word for word in words if word)
+
+    def ratio(self, mine, theirs):
+        return mine[self.key] / theirs[self.key] if theirs[self.key] else 0.0
+
+    def is_reached(self, ratio, cpu_us):
+        if not self.text:
+            return None
+        return ((self.at_least is None or ratio >= self.at_least) and (self.at_most is None or ratio <= self.at_most)
+                and (self.cpu_us is None or cpu_us <= self.cpu_us))
+
+
+class Case:
+    def __init__(self, name, mode, arguments, wanted, bellwire=Bellwire):
+        self.name, self.mode, self._arguments, self.wanted, self.bellwire = name, mode, arguments, wanted, bellwire
+
+    def arguments(self, options, _server):
+        return {"seconds": options.seconds, **self._arguments}
+
+
+def echo(name, wanted, **arguments):
+    return Case(name, "echo", {"path": "/echo", **arguments}, wanted)
+
+
+def raw(mode, **figures):
+    return Wanted(lambda: Limit(mode), raw=True, **figures)
+
+
+GREETING = {"path": "/hello/%?day=fine", "body": "Hello %, have a fine day"}
+FIXED = {"path": "/hello/12345678?day=fine", "body": "Hello 12345678, have a good day now"}
+
+
+class Fixed(Wanted):
+    """The limit of HTTP answers with constant bytes."""
+
+    def __init__(self, **figures):
+        super().__init__(lambda: Limit("http"), **figures)
+        self.extra = FIXED
+
+
+class Memory:
+    """Resident bytes for each of 10,000 sessions that do nothing, and what stays when they have gone."""
+    name = "10,000 idle sessions"
+    sessions = 10000
+
+    def run(self, report, options):
+        server = Bellwire().start()
+        try:
+            before = server.resident()
+            report.add("resident at start", "-", "-", "-", "-", "-", "-", "-", "-",
+                       f"{before / 2**20:.2f} MiB, <= 8", "reached" if before <= 8 * 2**20 else "missed")
+            command = [str(servers.PROGRAMS / "load"), "idle", server.address, "--connections", str(self.sessions),
+                       "--path", "/echo"]
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            if process.stdout.readline() != "open\n":
+                raise RuntimeError("the sessions do not open")
+            each = (server.resident() - before) / self.sessions
+            process.communicate("\n", timeout=60)
+            time.sleep(0.5)
+            left = server.resident() - before
+            head = len(f"GET /echo HTTP/1.1\r\nHost: {server.address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                       "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+            report.add("resident for one idle session", "-", "-", "-", "-", "-", "-", "-", "-",
+                       f"{each:.0f} B, of which {head} its head; <= {640 + head}",
+                       "reached" if each <= 640 + head else "missed")
+            report.add("left over after they closed", "-", "-", "-", "-", "-", "-", "-", "-",
+                       f"{left / 2**20:.2f} MiB, <= 1", "reached" if left <= 2**20 else "missed")
+        finally:
+            server.stop()
+
+
+class Programs:
+    """A program per request, against the spawn loop, webhook, and itself with 200 MiB resident."""
+    name = "a program per request, 64 callers"
+
+    def run(self, report, options):
+        arguments = {"seconds": options.seconds, "connections": 64, "path": "/true", "body": ""}
+        ballast = {"LD_PRELOAD": str(servers.PROGRAMS / "ballast.so"), "BALLAST_MIB": "200"}
+        started = []
+        try:
+            own, heavy, webhook = Bellwire(), Bellwire("bellwire with 200 MiB", env=ballast), Webhook()
+            started = [own, heavy, webhook]
+            own.start()
+            heavy.start()
+            others = {"spawn loop": lambda: self.spawn(options), heavy.name: lambda: servers.load(heavy, "http", arguments)}
+            try:
+                webhook.start()
+                others[webhook.name] = lambda: servers.load(webhook, "http", {**arguments, "path": "/hooks/true"})
+            except servers.Skipped as reason:
+                report.note(f"{self.name}: webhook is left out, {reason}")
+            for name, run in others.items():
+                pairs = [(servers.load(own, "http", arguments), run()) for _ in range(options.rounds)]
+                ratio = statistics.median(mine["per_second"] / theirs["per_second"] for mine, theirs in pairs)
+                p99 = statistics.median(mine["p99_us"] for mine, _ in pairs)
+                wanted = {"spawn loop": ">= 0.85, p99 < 100 ms", heavy.name: "the same"}.get(name, "")
+                is_reached = ratio >= 0.85 and p99 < 100000 if name == "spawn loop" else 0.9 <= ratio <= 1.15
+                report.add(self.name, name, statistics.median(mine["per_second"] for mine, _ in pairs),
+                           statistics.median(theirs["per_second"] for _, theirs in pairs), ratio, "-", "-",
+                           statistics.median(mine["p50_us"] for mine, _ in pairs), p99, wanted,
+                           "" if not wanted else "reached" if is_reached else "missed")
+        finally:
+            for server in started:
+                server.stop()
+
+    @staticmethod
+    def spawn(options):
+        done = subprocess.run(["taskset", "-c", servers.SERVER_CORE, str(servers.PROGRAMS / "spawn"), str(options.seconds),
+                               "/bin/true"], capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)
+
+
+def many_tasks(count):
+    """`count` tasks beside those of the benchmarks, each with a path and a message of its own."""
+    lines = ["tasks:"]
+    for i in range(count):
+        lines += [f"  t{i}:", "    triggers:", f"      - http-request: {{path: \"/t{i}/{{name}}\", method: GET}}",
+                  f"      - server-message: {{path: /m{i}}}", "    actions:",
+                  f"      - log: {{level: debug, text: \"${{Trigger}} {i}\"}}"]
+    return {"tasks/many.yaml": "\n".join(lines) + "\n"} if count else {}
+
+
+class Scale:
+    """CPU per event as tasks, sessions and servers become more."""
+    name = "cost by number"
+
+    def run(self, report, options):
+        plain = {"connections": 100, "size": 20, "depth": 16, "path": "/echo"}
+        base = (servers.HERE / "bellwire.yaml").read_text()
+        more = "".join(f"  s{i}: {{bind: \"127.0.0.1:0\"}}\n" for i in range(100))
+        variants = [("100 tasks", Bellwire(files=many_tasks(100)), plain, 1.10),
+                    ("10,000 tasks", Bellwire(files=many_tasks(10000)), plain, 1.10),
+                    ("15,000 sessions, 100 of them active", Bellwire(), {**plain, "connections": 15000, "active": 100}, 1.25),
+                    ("101 servers", Bellwire(config=self.with_servers(base, more)), plain, 1.10)]
+        own = Bellwire().start()
+        try:
+            for name, other, arguments, most in variants:
+                try:
+                    other.start()
+                    pairs = [(servers.load(own, "echo", {"seconds": options.seconds, **plain}),
+                              servers.load(other, "echo", {"seconds": options.seconds, **arguments}))
+                             for _ in range(options.rounds)]
+                    ratio = statistics.median(theirs["cpu_us"] / mine["cpu_us"] for mine, theirs in pairs)
+                    report.add("CPU of an echo, 16 in flight", name, "-", "-", ratio,
+                               statistics.median(theirs["cpu_us"] for _, theirs in pairs),
+                               statistics.median(mine["cpu_us"] for mine, _ in pairs), "-", "-", f"<= {most}",
+                               "reached" if ratio <= most else "missed")
+                    if other.files and "10,000" in name:
+                        report.add("start with 10,000 tasks", "-", "-", "-", "-", "-", "-", "-", "-",
+                                   f"{other.start_s:.2f} s, <= 1", "reached" if other.start_s <= 1 else "missed")
+                        self.reload(report, other)
+                finally:
+                    other.stop()
+        finally:
+            own.stop()
+
+    @staticmethod
+    def with_servers(base, more):
+        """Every trigger then has to say which server it means."""
+        base = base.replace("\ntasks:", more + "\ntasks:")
+        return (base.replace("server-message: /echo", "server-message: {path: /echo, server: main}")
+                .replace('http-request: "/hello/{name}"', 'http-request: {path: "/hello/{name}", server: main}')
+                .replace("server-open: /member", "server-open: {path: /member, server: main}")
+                .replace("server-message: /cast", "server-message: {path: /cast, server: main}")
+                .replace("http-request: /true", "http-request: {path: /true, server: main}"))
+
+    @staticmethod
+    def reload(report, server):
+        """The longest ping-pong while the daemon reloads; on one core with it, a reload also takes its share of the core."""
+        command = ["taskset", "-c", servers.LOAD_CORE, str(servers.PROGRAMS / "load"), "echo", server.address, "--path",
+                   "/echo", "--seconds", "1.5"]
+        quiet = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        time.sleep(0.5)
+        begin = time.monotonic()
+        answer = server.ask("POST", "/v1/reload")
+        took = time.monotonic() - begin
+        busy = json.loads(process.communicate(timeout=30)[0])
+        if not answer["ok"]:
+            raise RuntimeError(f"the reload failed: {answer}")
+        report.add("longest ping-pong during a reload of 10,000 tasks", "without one", "-", "-", "-", "-", "-",
+                   busy["max_us"], quiet["max_us"], f"reload took {took:.2f} s; <= 5 ms more",
+                   "reached" if busy["max_us"] - quiet["max_us"] <= 5000 else "missed")
+
+
+ALL = [
+    echo("echo, 100 sessions, 20 B", [raw("echo", at_least=0.90), Wanted(Libwebsockets, at_least=1.0), Wanted(Ws),
+                                      Wanted(Websocketd)], connections=100, size=20),
+    echo("echo, 100 sessions, 1 KiB", [raw("echo", at_least=0.90), Wanted(Libwebsockets, at_least=1.0)],
+         connections=100, size=1024),
+    echo("echo, 100 sessions, 20 B, 16 in flight", [raw("echo", at_least=0.45), Wanted(Libwebsockets, at_least=6),
+                                                    Wanted(Ws, at_least=10)], connections=100, size=20, depth=16),
+    echo("echo, 100 sessions, 20 B, 128 in flight", [raw("echo", cpu_us=0.40)], connections=100, size=20, depth=128),
+    echo("echo, 20 sessions, 64 KiB binary", [raw("echo", at_least=0.85), Wanted(Libwebsockets, at_least=1.0)],
+         connections=20, size=65536, binary="yes"),
+    echo("ping-pong, p50", [raw("echo", at_most=1.05, key="p50_us")], connections=1, size=20),
+    Case("broadcast to 1,000", "cast", {"path": "/cast", "member-path": "/member", "connections": 1000, "size": 20},
+         [raw("cast", at_least=0.95)]),
+    Case("broadcast to 10,000", "cast", {"path": "/cast", "member-path": "/member", "connections": 10000, "size": 20},
+         [raw("cast", at_least=0.95)]),
+    Case("broadcast to 1,000, 16 in flight", "cast",
+         {"path": "/cast", "member-path": "/member", "connections": 1000, "size": 20, "depth": 16},
+         [raw("cast", at_least=0.65)]),
+    Case("handshakes", "handshakes", {"path": "/echo", "connections": 32}, [Wanted(Libwebsockets, at_least=2.0, cpu_us=46)]),
+    Memory(),
+    Case("greeting, 64 connections", "http", {**GREETING, "connections": 64},
+         [Wanted(Nginx, at_least=1.0), Wanted(NodeRed, at_least=22), Fixed()]),
+    Case("greeting, 64 connections, 16 pipelined", "http", {**GREETING, "connections": 64, "depth": 16},
+         [Wanted(Nginx, at_least=4.0), Fixed()]),
+    Programs(),
+    Scale(),
+]
