@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "engine/engine.h"
+#include "client/client.h"
 #include "server/server.h"
 
 extern const struct action_kind *const action_kinds[]; /* ends with NULL */
@@ -26,6 +27,7 @@ struct action_programs {
 struct action_host {
     struct net_loop *loop;
     struct server_set *servers;
+    struct client_set *clients;
     struct engine *engine;
     struct action_programs *programs;
     const char *exec_helper; /* path of bellwire-exec */
