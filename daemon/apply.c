@@ -18,12 +18,12 @@ struct apply {
     struct move *moves;          /* listeners that change hands */
     struct move *closed;         /* listeners that close; `from` is the server */
     size_t changed_count, stopped_count, move_count, closed_count;
+    struct client_changes *clients;
     uint32_t pending;
     uint64_t closed_sessions;
 };
 
 static void plan_rows(struct apply *apply);
-static void plan_clients(struct apply *apply);
 static void plan_listeners(struct apply *apply);
 static void on_worker(struct worker *worker, void *context);
 static void on_worker_done(struct worker *worker, void *context);
@@ -45,7 +45,7 @@ void supervisor__apply(struct supervisor *supervisor, struct generation *generat
     arena_init(&apply->arena, 16384, 0);
     supervisor->apply = apply;
     plan_rows(apply);
-    plan_clients(apply);
+    apply->clients = clients__plan(supervisor, generation);
     plan_listeners(apply);
     atomic_store(&supervisor->programs.max, generation->declared.main.max_programs);
     apply->pending = supervisor->worker_count;
@@ -74,16 +74,6 @@ struct server_row *supervisor__server(struct supervisor *supervisor, struct slic
     struct list *at;
     LIST_FOR_EACH(at, &supervisor->servers) {
         struct server_row *row = CONTAINER_OF(at, struct server_row, link);
-        if (slice_equal(row->id, id))
-            return row;
-    }
-    return NULL;
-}
-
-struct client_row *supervisor__client(struct supervisor *supervisor, struct slice id) {
-    struct list *at;
-    LIST_FOR_EACH(at, &supervisor->clients) {
-        struct client_row *row = CONTAINER_OF(at, struct client_row, link);
         if (slice_equal(row->id, id))
             return row;
     }
@@ -153,36 +143,6 @@ static void plan_rows(struct apply *apply) {
         for (uint32_t w = 0; w < supervisor->worker_count; w++)
             apply->closed_sessions += atomic_load(&before[i]->counters[w].sessions_open);
     }
-}
-
-static void take_client(struct apply *apply, const struct declare_client *declared,
-                        enum registry_origin origin) {
-    struct supervisor *supervisor = apply->supervisor;
-    struct client_row *row = supervisor__client(supervisor, declared->id);
-    if (!row) {
-        row = base_alloc(sizeof *row);
-        row->id = supervisor__copy(declared->id);
-        row->since_ms = clock_system.wall_ms(&clock_system);
-        list_append(&supervisor->clients, &row->link);
-    }
-    replace(&row->name, declared->name);
-    replace(&row->url, declared->url);
-    replace(&row->json, declared->json);
-    replace(&row->place, origin == REGISTRY_FILE ? place_of(apply, declared->mark) : SLICE(""));
-    row->origin = origin;
-    row->is_enabled = declared->is_enabled;
-    row->is_declared = true;
-}
-
-static void plan_clients(struct apply *apply) {
-    const struct generation *generation = apply->generation;
-    struct list *at;
-    LIST_FOR_EACH(at, &apply->supervisor->clients)
-    CONTAINER_OF(at, struct client_row, link)->is_declared = false;
-    for (size_t i = 0; i < generation->declared.client_count; i++)
-        take_client(apply, &generation->declared.clients[i], REGISTRY_FILE);
-    for (size_t i = 0; i < generation->manager_client_count; i++)
-        take_client(apply, &generation->manager_clients[i], REGISTRY_MANAGER);
 }
 
 /* ---- listeners
@@ -296,6 +256,7 @@ static void finish(struct apply *apply) {
     struct list *at;
     LIST_FOR_EACH(at, &supervisor->servers)
     supervisor__listen(supervisor, CONTAINER_OF(at, struct server_row, link));
+    clients__apply(supervisor, apply->clients);
     if (supervisor->generation) {
         program_unref(supervisor->generation->program);
         generation_unref(supervisor->generation);
@@ -327,12 +288,5 @@ void supervisor__free_rows(struct supervisor *supervisor) {
         free(row->error);
         free(row);
     }
-    while (!list_is_empty(&supervisor->clients)) {
-        struct client_row *row = CONTAINER_OF(supervisor->clients.next, struct client_row, link);
-        list_remove(&row->link);
-        struct slice texts[] = {row->id, row->name, row->url, row->json, row->place};
-        for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
-            free((char *)(uintptr_t)texts[i].bytes);
-        free(row);
-    }
+    clients__free_rows(supervisor);
 }

@@ -12,7 +12,8 @@ struct drain { /* of one worker; lives on its loop until it is through */
     struct worker *worker;
     struct net_timer timer;
     uint64_t until_ms, cancel_until_ms; /* of the loop's clock */
-    bool is_closed, is_cancelled;
+    uint32_t sets_open; /* servers, clients */
+    bool is_cancelled;
 };
 
 static void begin(struct worker *worker, void *context);
@@ -55,10 +56,12 @@ static void begin(struct worker *worker, void *context) {
     drain->until_ms += net_loop_now_ms(worker->loop);
     net_timer_init(&drain->timer, look);
     net_timer_start(worker->loop, &drain->timer, LOOK_MS);
+    drain->sets_open = 2;
     server_set_drain(worker->servers, on_connections_gone, drain);
+    client_set_drain(worker->clients, on_connections_gone, drain);
 }
 
-static void on_connections_gone(void *context) { ((struct drain *)context)->is_closed = true; }
+static void on_connections_gone(void *context) { ((struct drain *)context)->sets_open--; }
 
 static void tell(void *context, const struct run_info *info) {
     (void)context; /* the log is the only place */
@@ -109,7 +112,7 @@ static void look(struct net_timer *timer) {
         drain->cancel_until_ms = now_ms + CANCEL_MS;
         cancel_all(worker->engine);
     }
-    bool is_over = is_idle && (drain->is_closed || now_ms >= drain->until_ms);
+    bool is_over = is_idle && (drain->sets_open == 0 || now_ms >= drain->until_ms);
     if (!is_over && !(drain->is_cancelled && now_ms >= drain->cancel_until_ms)) {
         net_timer_start(worker->loop, timer, LOOK_MS);
         return;
@@ -129,6 +132,7 @@ static void stop(struct worker *worker, void *context) {
         worker->drain = NULL;
     }
     server_set_abort(worker->servers);
+    client_set_abort(worker->clients);
     net_loop_stop(worker->loop);
 }
 

@@ -108,7 +108,7 @@ static bool read_rows(struct generation *generation, const struct generation_inp
                            "\" of the manager is shadowed by the one that the files declare",
                            SLICE_ARG(row->id));
         else if (entry_of(generation, row, "client", &entry) &&
-                 declare_client(&entry, arena, &generation->diag,
+                 declare_client(&entry, &generation->declared, arena, &generation->diag,
                                 &generation->manager_clients[generation->manager_client_count]))
             generation->manager_client_count++;
         else
@@ -142,7 +142,7 @@ static void build(struct generation *generation, const struct generation_input *
     for (size_t i = 0; i < generation->manager_server_count; i++)
         more_servers[i] = generation->manager_servers[i].options.id;
     for (size_t i = 0; i < generation->manager_client_count; i++)
-        more_clients[i] = generation->manager_clients[i].id;
+        more_clients[i] = generation->manager_clients[i].options.id;
     for (size_t i = 0; i < declared->secret_count; i++)
         secrets[i] = (struct program_secret){declared->secrets[i].name, declared->secrets[i].value};
     const struct program_input tasks = {

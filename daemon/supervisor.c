@@ -183,6 +183,7 @@ static bool make_workers(struct supervisor *supervisor) {
     uint32_t count = supervisor->worker_count;
     supervisor->workers = base_alloc(count * sizeof *supervisor->workers);
     supervisor->sets = base_alloc(count * sizeof(struct server_set *));
+    supervisor->client_sets = base_alloc(count * sizeof(struct client_set *));
     supervisor->hosts = base_alloc(count * sizeof(struct action_host *));
     supervisor->pulses = base_alloc(count * sizeof *supervisor->pulses);
     supervisor->is_stalled = base_alloc(count * sizeof *supervisor->is_stalled);
@@ -200,9 +201,12 @@ static bool make_workers(struct supervisor *supervisor) {
             return false;
         }
         supervisor->sets[i] = supervisor->workers[i].servers;
+        supervisor->client_sets[i] = supervisor->workers[i].clients;
     }
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         server_set_connect(supervisor->workers[i].servers, supervisor->sets, count);
+        client_set_connect(supervisor->workers[i].clients, supervisor->client_sets, count);
+    }
     for (uint32_t i = 0; i < count; i++)
         if (!worker_start(&supervisor->workers[i])) {
             log_line(LOG_ERROR, NULL, "cannot start the thread of worker %u", i);
@@ -271,7 +275,17 @@ static void close_signal(uv_signal_t *handle) {
         uv_close((uv_handle_t *)handle, NULL);
 }
 
+static void stop_loop(struct worker *worker, void *context) {
+    (void)context; /* the worker has all */
+    net_loop_stop(worker->loop);
+}
+
 static void tear_down(struct supervisor *supervisor) {
+    bool is_drained = supervisor->state == SUPERVISOR_ENDED; /* then they have been told */
+    for (uint32_t i = 0; i < supervisor->worker_count && supervisor->workers && !is_drained; i++)
+        if (supervisor->workers[i].is_running &&
+            worker_do(&supervisor->workers[i], stop_loop, NULL, NULL, NULL))
+            _Exit(1); /* a worker that cannot be reached cannot be waited for */
     for (uint32_t i = 0; i < supervisor->worker_count && supervisor->workers; i++)
         worker_join(&supervisor->workers[i]);
     for (uint32_t i = 0; i < supervisor->worker_count && supervisor->workers; i++)
@@ -299,6 +313,7 @@ static void tear_down(struct supervisor *supervisor) {
     arena_deinit(&supervisor->registry_arena);
     free(supervisor->workers);
     free(supervisor->sets);
+    free(supervisor->client_sets);
     free(supervisor->hosts);
     free(supervisor->pulses);
     free(supervisor->is_stalled);

@@ -35,7 +35,11 @@ struct client_row {
     enum registry_origin origin;
     bool is_declared, is_enabled;
     uint64_t since_ms;
+    struct client_config *config;
+    uint32_t owner; /* the worker that it lives on */
+    struct client_counters counters;
 };
+struct client_changes; /* of clients, on their way to the workers */
 enum supervisor_state {
     SUPERVISOR_STARTING,
     SUPERVISOR_SERVING,
@@ -66,6 +70,7 @@ struct supervisor {
     uv_async_t registry_wake;
     struct worker *workers;
     struct server_set **sets;
+    struct client_set **client_sets;
     struct action_host **hosts;
     uint32_t worker_count;
     struct action_programs programs;
@@ -104,6 +109,11 @@ struct client_row *supervisor__client(struct supervisor *supervisor, struct slic
 const char *supervisor__server_state(const struct server_row *row); /* listening stopped failed */
 /* Opens what `row` wants and has not open; logs each address. */
 void supervisor__listen(struct supervisor *supervisor, struct server_row *row);
+/* Brings the rows up to date, and then the workers. */
+struct client_changes *clients__plan(struct supervisor *supervisor,
+                                     const struct generation *generation);
+void clients__apply(struct supervisor *supervisor, struct client_changes *changes);
+void clients__free_rows(struct supervisor *supervisor);
 void supervisor__store_rows(struct supervisor *supervisor); /* the file rows, in the registry */
 void supervisor__drain(struct supervisor *supervisor);
 void supervisor__free_rows(struct supervisor *supervisor);

@@ -16,6 +16,7 @@ struct worker {
     bool is_running;
     struct net_loop *loop;
     struct server_set *servers;
+    struct client_set *clients;
     struct engine *engine;
     struct triggers *triggers;
     struct action_host host;

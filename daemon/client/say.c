@@ -70,43 +70,6 @@ void say__frame(const struct client_link *link, bool is_sent, unsigned first,
 
 /* ---- handshakes ----------------------------------------------------------------------------- */
 
-static bool contains_nocase(struct slice text, struct slice part) {
-    for (size_t i = 0; i + part.size <= text.size; i++) {
-        if (slice_equal_nocase((struct slice){text.bytes + i, part.size}, part)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_secret_name(struct slice name) {
-    static const char *const words[] = {"authorization", "token",    "key",
-                                        "secret",        "password", "cookie"};
-    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-        if (contains_nocase(name, slice_of(words[i]))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The request line, with the values of its query masked whose names speak of secrets. */
-static struct slice mask_line(struct slice line, char *out, size_t room) {
-    struct slice query, path = slice_cut(line, '?', &query);
-    size_t used = (size_t)snprintf(out, room, SLICE_FMT, SLICE_ARG(path));
-    for (char mark = '?'; query.bytes && used < room; mark = '&') {
-        struct slice pair = slice_cut(query, '&', &query), value;
-        struct slice name = slice_cut(pair, '=', &value);
-        bool is_masked = value.bytes && is_secret_name(name);
-        used += (size_t)snprintf(out + used, room - used, "%c" SLICE_FMT, mark,
-                                 SLICE_ARG(is_masked ? name : pair));
-        if (is_masked && used < room) {
-            used += (size_t)snprintf(out + used, room - used, "=***");
-        }
-    }
-    return (struct slice){out, used < room ? used : room - 1};
-}
-
 void say__head(const struct client_link *link, bool is_sent, struct slice head) {
     const struct client_options *options = link__bounds(link);
     const struct log_place place = {.client = options->id, .session = client_link_id(link)};
@@ -119,8 +82,8 @@ void say__head(const struct client_link *link, bool is_sent, struct slice head) 
         struct slice name = slice_cut(line, ':', &value);
         char text[LINE_MAX_SIZE];
         if (is_first) {
-            line = mask_line(line, text, sizeof(text));
-        } else if (value.bytes && is_secret_name(name)) {
+            line = client_mask_query(line, text, sizeof(text));
+        } else if (value.bytes && client_is_secret(name)) {
             int size = snprintf(text, sizeof(text), SLICE_FMT ": ***", SLICE_ARG(name));
             line =
                 (struct slice){text, (size_t)size < sizeof(text) ? (size_t)size : sizeof(text) - 1};

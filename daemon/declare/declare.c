@@ -21,7 +21,7 @@ bool declare_read(const struct config_files *files, struct arena *arena, struct 
         is_good &= declare_server(&files->servers.entries[i], arena, diag,
                                   &out->servers[out->server_count++]);
     for (size_t i = 0; i < files->clients.count; i++)
-        is_good &= declare_client(&files->clients.entries[i], arena, diag,
+        is_good &= declare_client(&files->clients.entries[i], out, arena, diag,
                                   &out->clients[out->client_count++]);
     return is_good;
 }

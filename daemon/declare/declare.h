@@ -8,6 +8,7 @@
 #define BELLWIRE_DECLARE_H
 
 #include "config/config.h"
+#include "client/client.h"
 #include "server/server.h"
 
 struct declare_main {
@@ -25,14 +26,8 @@ struct declare_server {
     struct config_mark mark;
     struct slice json; /* the declaration, in the spelling of the YAML */
 };
-enum declare_scheme { DECLARE_WS, DECLARE_WSS };
 struct declare_client {
-    struct slice id, name;
-    bool is_enabled;
-    struct slice url; /* whole, also where it was given in parts */
-    int scheme;       /* enum declare_scheme */
-    struct slice host, path;
-    uint32_t port;
+    struct client_options options;
     struct config_mark mark;
     struct slice json; /* as above */
 };
@@ -54,8 +49,9 @@ bool declare_read(const struct config_files *files, struct arena *arena, struct 
 /* One server or client from a node of any origin; the same checks, the same messages. */
 bool declare_server(const struct config_entry *entry, struct arena *arena, struct config_diag *diag,
                     struct declare_server *out);
-bool declare_client(const struct config_entry *entry, struct arena *arena, struct config_diag *diag,
-                    struct declare_client *out);
+/* `declared` holds the secrets that it may name. */
+bool declare_client(const struct config_entry *entry, const struct declaration *declared,
+                    struct arena *arena, struct config_diag *diag, struct declare_client *out);
 /* A node as JSON, plain scalars typed as YAML says. STATUS_NO_MEMORY. */
 enum status declare_json(const struct config_node *node, struct buffer *out);
 

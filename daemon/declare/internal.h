@@ -15,5 +15,24 @@ bool declare__secret(const struct config_entry *entry, struct arena *arena,
 bool declare__main(const struct config_files *files, struct arena *arena, struct config_diag *diag,
                    struct declare_main *out);
 extern const struct config_choice declare__log_levels[];
+/* Fills in each ${Secret(name)} of `text`, which stands at `node`; nothing else may stand in ${}.
+ * `key` is for the messages. */
+struct declare_fill {
+    const struct declaration *declared;
+    struct arena *arena;
+    struct config_diag *diag;
+};
+bool declare__fill(const struct declare_fill *fill, const struct config_node *node, const char *key,
+                   struct slice *text);
+/* What says where a client connects to. */
+struct declare_place {
+    struct slice url, host, path;
+    uint32_t port;
+    int is_secure;
+};
+/* Into `options`: is_secure, host, port, path, and url, masked. */
+bool declare__place(const struct config_entry *entry, const struct declare_place *place,
+                    struct arena *arena, struct config_diag *diag, struct client_options *options);
+extern const struct config_choice declare__schemes[];
 
 #endif

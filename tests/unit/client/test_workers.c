@@ -39,11 +39,13 @@ static int set_up_pair(void **state) {
 
 static int tear_down_pair(void **state) {
     struct pair *pair = *state;
-    client_set_abort(pair->other);
-    net_loop_turn(pair->other_loop, 0);
-    client_set_free(pair->other);
-    net_loop_free(pair->other_loop);
-    return tear_down(state);
+    struct net_loop *other_loop = pair->other_loop;
+    struct client_set *other = pair->other;
+    tear_down(state);
+    client_set_abort(other);
+    client_set_free(other);
+    net_loop_free(other_loop);
+    return 0;
 }
 
 static enum status ask(struct pair *pair, const struct client_order *order) {

@@ -1,0 +1,146 @@
+/* Clients as the control thread knows them: rows, and what of them goes to the workers. Each client
+ * lives on one worker. Changes are applied after the program and the listeners, so that a client of
+ * a server of this very daemon finds it. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/supervisor.h"
+
+struct client_change {
+    struct slice id;              /* the row's, which stays */
+    struct client_config *config; /* NULL: it is removed */
+    struct client_counters *counters;
+    uint32_t owner;
+};
+struct client_changes {
+    _Atomic uint32_t refs; /* one a worker */
+    size_t count;
+    struct client_change items[];
+};
+
+static void on_worker(struct worker *worker, void *context);
+static void release(struct client_changes *changes);
+
+struct client_row *supervisor__client(struct supervisor *supervisor, struct slice id) {
+    struct list *at;
+    LIST_FOR_EACH(at, &supervisor->clients) {
+        struct client_row *row = CONTAINER_OF(at, struct client_row, link);
+        if (slice_equal(row->id, id))
+            return row;
+    }
+    return NULL;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+static void replace(struct slice *member, struct slice text) {
+    free((char *)(uintptr_t)member->bytes);
+    *member = supervisor__copy(text);
+}
+
+static struct slice spell_place(struct config_mark mark, char *out, size_t room) {
+    int size = mark.line ? snprintf(out, room, "%s:%u", mark.file ? mark.file : "", mark.line) : 0;
+    return (struct slice){out, (size_t)size < room ? (size_t)size : room - 1};
+}
+
+static void take(struct supervisor *supervisor, const struct declare_client *declared,
+                 enum registry_origin origin) {
+    const struct client_options *options = &declared->options;
+    struct client_row *row = supervisor__client(supervisor, options->id);
+    char place[4096];
+    if (!row) {
+        row = base_alloc(sizeof *row);
+        row->id = supervisor__copy(options->id);
+        row->since_ms = clock_system.wall_ms(&clock_system);
+        row->owner = client_set_owner(supervisor->client_sets[0], options->id);
+        list_append(&supervisor->clients, &row->link);
+    }
+    replace(&row->name, options->name);
+    replace(&row->url, options->url);
+    replace(&row->json, declared->json);
+    replace(&row->place,
+            origin == REGISTRY_FILE ? spell_place(declared->mark, place, sizeof place) : SLICE(""));
+    row->origin = origin;
+    row->is_enabled = options->enabled;
+    row->is_declared = true;
+    struct client_config *config = client_config_new(options);
+    if (!config)
+        abort(); /* half a change cannot be applied */
+    if (row->config)
+        client_config_unref(row->config);
+    row->config = config;
+}
+
+struct client_changes *clients__plan(struct supervisor *supervisor,
+                                     const struct generation *generation) {
+    struct list *at;
+    size_t known = 0;
+    LIST_FOR_EACH(at, &supervisor->clients) {
+        CONTAINER_OF(at, struct client_row, link)->is_declared = false;
+    }
+    for (size_t i = 0; i < generation->declared.client_count; i++)
+        take(supervisor, &generation->declared.clients[i], REGISTRY_FILE);
+    for (size_t i = 0; i < generation->manager_client_count; i++)
+        take(supervisor, &generation->manager_clients[i], REGISTRY_MANAGER);
+    LIST_FOR_EACH(at, &supervisor->clients) { known++; }
+    struct client_changes *changes = base_alloc(sizeof *changes + known * sizeof changes->items[0]);
+    LIST_FOR_EACH(at, &supervisor->clients) {
+        struct client_row *row = CONTAINER_OF(at, struct client_row, link);
+        changes->items[changes->count++] = (struct client_change){
+            .id = row->id,
+            .config = row->is_declared ? client_config_ref(row->config) : NULL,
+            .counters = &row->counters,
+            .owner = row->owner};
+    }
+    return changes;
+}
+
+void clients__free_rows(struct supervisor *supervisor) {
+    while (!list_is_empty(&supervisor->clients)) {
+        struct client_row *row = CONTAINER_OF(supervisor->clients.next, struct client_row, link);
+        list_remove(&row->link);
+        struct slice texts[] = {row->id, row->name, row->url, row->json, row->place};
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+            free((char *)(uintptr_t)texts[i].bytes);
+        if (row->config)
+            client_config_unref(row->config);
+        free(row);
+    }
+}
+
+/* ---- on the workers -------------------------------------------------------------------------- */
+
+/* Two of these to one worker arrive in the order in which they were sent. */
+void clients__apply(struct supervisor *supervisor, struct client_changes *changes) {
+    changes->refs = supervisor->worker_count;
+    for (uint32_t i = 0; i < supervisor->worker_count; i++)
+        if (worker_do(&supervisor->workers[i], on_worker, NULL, NULL, changes)) {
+            log_line(LOG_ERROR, NULL, "worker %u cannot be reached: its clients stay as they are",
+                     i);
+            release(changes);
+        }
+}
+
+static void on_worker(struct worker *worker, void *context) {
+    struct client_changes *changes = context;
+    for (size_t i = 0; i < changes->count; i++) {
+        const struct client_change *change = &changes->items[i];
+        if (change->owner != worker->number)
+            continue;
+        if (!change->config)
+            client_set_remove(worker->clients, change->id);
+        else if (client_set_apply(worker->clients, change->config, change->counters))
+            log_line(LOG_ERROR, &(struct log_place){.client = change->id},
+                     "out of memory for the client");
+    }
+    release(changes);
+}
+
+static void release(struct client_changes *changes) {
+    if (atomic_fetch_sub_explicit(&changes->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (size_t i = 0; i < changes->count; i++)
+        if (changes->items[i].config)
+            client_config_unref(changes->items[i].config);
+    free(changes);
+}
