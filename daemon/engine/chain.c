@@ -57,7 +57,7 @@ static bool on_other_key(void *context, const struct config_node *key,
     return true;
 }
 
-static void unknown_key(struct draft *draft, const struct config_node *key) {
+static void unknown_key(struct draft *draft, const struct config_node *key, bool has_head) {
     struct builder *b = draft->tb->builder;
     const char *block = block_of_part(key->text);
     if (block) {
@@ -65,8 +65,17 @@ static void unknown_key(struct draft *draft, const struct config_node *key) {
                      block);
         return;
     }
-    config_error(b->diag, key->mark, "unknown action \"" SLICE_FMT "\"", SLICE_ARG(key->text));
-    config_hint_nearest(b->diag, key->text, b->action_names, b->action_total);
+    if (!has_head) {
+        config_error(b->diag, key->mark, "unknown action \"" SLICE_FMT "\"", SLICE_ARG(key->text));
+        config_hint_nearest(b->diag, key->text, b->action_names, b->action_total);
+        return;
+    }
+    static const char *const keys[] = {"name",  "when",    "timeout", "save",    "on-error",
+                                       "then",  "else",    "do",      "default", "cases",
+                                       "catch", "finally", "max"};
+    config_error(b->diag, key->mark, "unknown key \"" SLICE_FMT "\" in a step",
+                 SLICE_ARG(key->text));
+    config_hint_nearest(b->diag, key->text, keys, ARRAY_SIZE(keys));
 }
 
 static bool is_head(const struct draft *draft, struct slice key) {
@@ -99,7 +108,7 @@ static const struct config_node *find_head(struct draft *draft, const struct con
         const struct config_node *key = draft->keys[i];
         if (key == head || (block && block_has_part(block, key->text)))
             continue;
-        unknown_key(draft, key);
+        unknown_key(draft, key, head != NULL);
         is_good = false;
     }
     if (!head && draft->count == 0)
