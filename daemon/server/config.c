@@ -4,6 +4,7 @@
 
 static enum status copy_texts(struct arena *arena, struct server_texts *texts);
 static enum status copy_all(struct arena *arena, struct server_options *options);
+static enum status make_access(struct server_config *config);
 
 void server_options_default(struct server_options *out) {
     *out = (struct server_options){
@@ -36,7 +37,8 @@ struct server_config *server_config_new(const struct server_options *options) {
     arena_init(&config->arena, 1024, 0);
     atomic_init(&config->refs, 1);
     config->options = *options;
-    if (copy_all(&config->arena, &config->options) != STATUS_OK) {
+    if (copy_all(&config->arena, &config->options) != STATUS_OK ||
+        make_access(config) != STATUS_OK) {
         server_config_unref(config);
         return NULL;
     }
@@ -46,8 +48,9 @@ struct server_config *server_config_new(const struct server_options *options) {
 static enum status copy_all(struct arena *arena, struct server_options *options) {
     struct slice *texts[] = {&options->id, &options->name, &options->tls_certificate,
                              &options->tls_key, &options->tls_client_ca};
-    struct server_texts *lists[] = {&options->bind, &options->subprotocols, &options->origins,
-                                    &options->hosts, &options->trusted_proxies};
+    struct server_texts *lists[] = {
+        &options->bind,  &options->subprotocols,    &options->origins,
+        &options->hosts, &options->trusted_proxies, &options->machine_names};
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
         if (arena_copy(arena, *texts[i], texts[i]) != STATUS_OK) {
             return STATUS_NO_MEMORY;
@@ -73,6 +76,21 @@ static enum status copy_texts(struct arena *arena, struct server_texts *texts) {
     }
     texts->items = items;
     return STATUS_OK;
+}
+
+static enum status make_access(struct server_config *config) {
+    struct server_options *options = &config->options;
+    const struct access_spec spec = {
+        .server = options->id,
+        .any_origin = options->any_origin,
+        .any_host = options->any_host,
+        .origins = {options->origins.items, options->origins.count},
+        .hosts = {options->hosts.items, options->hosts.count},
+        .proxies = {options->trusted_proxies.items, options->trusted_proxies.count},
+        .names = {options->machine_names.items, options->machine_names.count},
+    };
+    enum status status = access_auth_copy(options->auth, &config->arena, &options->auth);
+    return status ? status : access_rules_new(&spec, &config->arena, &config->access);
 }
 
 struct server_config *server_config_ref(struct server_config *config) {

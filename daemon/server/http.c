@@ -1,5 +1,6 @@
 /* A connection that speaks HTTP/1: heads and bodies in, one request at a time handed over, answers
  * in order. The phases are those of enum http_phase; one function for each that reads. */
+#include <assert.h>
 #include "server/session.h"
 
 #define LAST_CHANCE_MS 1000
@@ -11,6 +12,7 @@ static void on_timeout(struct session *session);
 static void parse(struct session *session, struct slice *input);
 static bool parse_head(struct session *session, struct slice *input);
 static bool accept_head(struct session *session, struct slice *input);
+static bool follow(struct session *session, const struct server_route *route, bool has_more);
 static bool parse_body(struct session *session, struct slice *input);
 static bool discard_body(struct session *session, struct slice *input);
 static void hand_over(struct session *session);
@@ -75,7 +77,7 @@ static void on_data(struct session *session, struct net_bytes data) {
         net_stream_again(&session->stream);
     }
     bool must_wait = http->is_yielded || http->phase == HTTP_IN_RUN ||
-                     http->phase == HTTP_IN_FILE ||
+                     http->phase == HTTP_IN_GATE || http->phase == HTTP_IN_FILE ||
                      net_backlog(&session->stream) > PIPELINE_BACKLOG;
     if (must_wait) {
         net_stream_pause(&session->stream);
@@ -179,43 +181,75 @@ static bool parse_head(struct session *session, struct slice *input) {
     return accept_head(session, input);
 }
 
-/* Asks whether the request is wanted, and prepares for its body. */
+/* Asks whether the request is wanted. */
 static bool accept_head(struct session *session, struct slice *input) {
     struct http_state *http = session->http;
     struct server_set *set = session->server->set;
+    struct server_route route = {0};
+    set->events->on_head(set->context, http->request, &route);
+    if (!route.is_pending) {
+        return follow(session, &route, input->size > 0);
+    }
+    if (request__copy_head(http->request) != STATUS_OK) {
+        net_stream_close(&session->stream);
+        return false;
+    }
+    http->phase = HTTP_IN_GATE;
+    http__set_deadline(session, DEADLINE_RESPONSE, session__bounds(session)->response_timeout_ms);
+    return false;
+}
+
+void server_decide(struct server_request *request, const struct server_route *route) {
+    struct session *session = request->connection;
+    if (!session || !net_stream_is_open(&session->stream) || request->is_answered) {
+        return;
+    }
+    assert(session->http->phase == HTTP_IN_GATE && !route->is_pending);
+    session->http->phase = HTTP_IN_HEAD;
+    (void)follow(session, route, session->rest != NULL); /* the next turn goes on */
+    if (net_stream_is_open(&session->stream)) {
+        net_stream_again(&session->stream);
+    }
+}
+
+/* Upgrades, refuses, or prepares for the body. */
+static bool follow(struct session *session, const struct server_route *route, bool has_more) {
+    struct http_state *http = session->http;
     struct server_request *request = http->request;
     struct http_request *head = &request->http;
-    struct server_route route = {0};
-    set->events->on_head(set->context, request, &route);
-    request->route = route.route;
-    request->user = route.user;
-    request->body_timeout_ms = route.body_timeout_ms;
-    request->response_timeout_ms = route.response_timeout_ms;
-    if (route.status == 0 && head->is_websocket) {
+    request->route = route->route;
+    request->cors = route->cors;
+    request->body_timeout_ms = route->body_timeout_ms;
+    request->response_timeout_ms = route->response_timeout_ms;
+    if (request__take_names(request, route) != STATUS_OK) {
+        net_stream_close(&session->stream);
+        return false;
+    }
+    if (route->status == 0 && head->is_websocket) {
         return upgrade__begin(session) || http->phase != HTTP_ENDED;
     }
     uint64_t max_body =
-        route.max_body_bytes ? route.max_body_bytes : session__bounds(session)->max_body_bytes;
-    bool is_refused = route.status != 0;
+        route->max_body_bytes ? route->max_body_bytes : session__bounds(session)->max_body_bytes;
+    bool is_refused = route->status != 0;
     max_body = is_refused ? DISCARD_BYTES : max_body;
     if (http_body_begin(&http->body, head->body, head->content_length, max_body) != STATUS_OK) {
         if (!is_refused) {
             return refuse(session, &http->body.error);
         }
-        request__refuse(session, &route, false);
+        request__refuse(session, route, false);
         return false;
     }
     bool has_body = head->body != HTTP_BODY_NONE;
     if (is_refused) {
         /* A peer that waits for 100 may send the body or not: only closing is clear. */
         bool keep_alive = !(head->expects_continue && has_body);
-        request__refuse(session, &route, keep_alive);
+        request__refuse(session, route, keep_alive);
         if (has_body && http->phase == HTTP_IN_HEAD) {
             http->phase = HTTP_IN_DISCARD;
         }
         return http->phase != HTTP_ENDED;
     }
-    if (has_body && head->expects_continue && input->size == 0) {
+    if (has_body && head->expects_continue && !has_more) {
         struct slice go_on = SLICE("HTTP/1.1 100 Continue\r\n\r\n");
         (void)net_write(&session->stream, &go_on, 1); /* a failure shows as NET_ERROR */
     }
@@ -393,6 +427,7 @@ static void on_timeout(struct session *session) {
     }
     const struct timeout_row *row = &timeouts[http->deadline];
     bound__passed(session->server, row->bound);
+    http->is_last |= http->phase == HTTP_IN_GATE; /* its body was not read */
     if (row->error.status == 0 || http->phase == HTTP_IN_FILE) {
         net_stream_close(&session->stream);
     } else {

@@ -2,6 +2,7 @@
 #ifndef BELLWIRE_SERVER_OPTIONS_H
 #define BELLWIRE_SERVER_OPTIONS_H
 
+#include "access/access.h"
 #include "net/net.h"
 
 enum server_slow { SERVER_SLOW_CLOSE, SERVER_SLOW_DROP };
@@ -25,17 +26,21 @@ struct server_options { /* design.md sections 3 and 4; times in ms, sizes in byt
     uint32_t slow_consumer;                                            /* enum server_slow */
     bool any_origin, any_host;
     struct server_texts origins, hosts, trusted_proxies;
-    uint32_t log_level; /* enum log_level, where has_log_level */
+    struct server_texts machine_names; /* allowed as hosts: access_machine_names() */
+    const struct access_auth *auth;    /* copied; NULL: none */
+    uint32_t log_level;                /* enum log_level, where has_log_level */
     bool has_log_level, log_frames;
 };
 void server_options_default(struct server_options *out); /* those of the design; no id, no bind */
 /* An immutable copy. Sessions hold the one that they were opened under. */
 struct server_config {
     struct server_options options;
-    _Atomic uint32_t refs; /* private */
-    struct arena arena;    /* private */
+    const struct access_rules *access; /* made of the options; never NULL */
+    _Atomic uint32_t refs;             /* private */
+    struct arena arena;                /* private */
 };
-struct server_config *server_config_new(const struct server_options *options); /* NULL: no memory */
+/* NULL: no memory, or a text among origins, hosts, proxies that access_..._check() refuses. */
+struct server_config *server_config_new(const struct server_options *options);
 struct server_config *server_config_ref(struct server_config *config);
 void server_config_unref(struct server_config *config);
 

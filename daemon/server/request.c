@@ -9,6 +9,7 @@
 
 static void free_request(struct server_request *request);
 static enum status write_head(struct session *session, const struct http_answer *answer);
+static enum status write_with_cors(struct server_request *request, struct http_answer *answer);
 
 struct server_request *request__new(struct session *session) {
     struct server_set *set = session->server->set;
@@ -40,6 +41,7 @@ static void free_request(struct server_request *request) {
     }
     free(request->copy);
     free(request->body_copy);
+    free(request->who_copy);
     if (set->spare_request_count >= SPARE_REQUESTS) {
         free(request);
         return;
@@ -75,6 +77,22 @@ enum status request__copy_head(struct server_request *request) {
     http_request_move(http, head.bytes, (struct http_header *)(void *)block);
     (void)server_config_ref((struct server_config *)request->config); /* given back by the free */
     request->copy = block;
+    return STATUS_OK;
+}
+
+enum status request__take_names(struct server_request *request, const struct server_route *route) {
+    struct slice user = route->user, peer = route->peer.size ? route->peer : request->peer;
+    if (request->copy && user.size + route->peer.size > 0) {
+        char *block = malloc(user.size + peer.size);
+        if (!block) {
+            return STATUS_NO_MEMORY;
+        }
+        (void)append(append(block, &user), &peer); /* the end of the block */
+        free(request->who_copy);
+        request->who_copy = block;
+    }
+    request->user = user;
+    request->peer = peer;
     return STATUS_OK;
 }
 
@@ -178,7 +196,29 @@ static enum status begin_answer(struct server_request *request,
                                  .content_length = size,
                                  .headers = response->headers,
                                  .header_count = response->header_count};
-    return write_head(session, &answer);
+    return request->cors == ACCESS_NO_CORS ? write_head(session, &answer)
+                                           : write_with_cors(request, &answer);
+}
+
+/* A task that writes Access-Control-Allow-Origin itself has the say. */
+static enum status write_with_cors(struct server_request *request, struct http_answer *answer) {
+    size_t count = answer->header_count;
+    if (http_header_get(answer->headers, count, SLICE("access-control-allow-origin")).bytes) {
+        return write_head(request->connection, answer);
+    }
+    struct http_header *all = malloc((count + ACCESS_CORS_HEADERS) * sizeof(*all));
+    if (!all) {
+        return STATUS_NO_MEMORY;
+    }
+    if (count) {
+        memcpy(all, answer->headers, count * sizeof(*all));
+    }
+    answer->headers = all;
+    answer->header_count =
+        count + access_cors_headers((enum access_cors)request->cors, &request->http, all + count);
+    enum status status = write_head(request->connection, answer);
+    free(all);
+    return status;
 }
 
 enum status server_respond(struct server_request *request, const struct server_response *response) {
@@ -240,24 +280,31 @@ void request__refuse(struct session *session, const struct server_route *route, 
     } else if (route->status == 426) {
         headers[count++] = (struct http_header){SLICE("Sec-WebSocket-Version"), SLICE("13")};
     }
+    if (request) {
+        count +=
+            access_cors_headers((enum access_cors)request->cors, &request->http, headers + count);
+    }
     for (size_t i = 0; i < route->header_count && count < ARRAY_SIZE(headers); i++) {
         headers[count++] = route->headers[i];
     }
     keep_alive = will_keep_alive(session, !keep_alive);
     struct slice text = route->text.size ? route->text : http_status_text(route->status);
     struct slice body[] = {text, SLICE("\n")};
+    bool has_body = http_status_has_body(route->status);
+    struct slice type =
+        route->content_type.size ? route->content_type : SLICE("text/plain; charset=utf-8");
     struct http_answer answer = {
         .status = route->status,
         .minor = request ? request->http.minor : 1,
         .keep_alive = keep_alive,
         .date = request__date(session->server->set),
-        .content_type = SLICE("text/plain; charset=utf-8"),
+        .content_type = has_body ? type : SLICE_NONE,
         .content_length = text.size + 1,
         .upgrade = route->status == 426 ? SLICE("websocket") : SLICE_NONE,
         .headers = headers,
         .header_count = count,
     };
-    if (write_head(session, &answer) == STATUS_OK &&
+    if (write_head(session, &answer) == STATUS_OK && has_body &&
         (!request || request->http.method != HTTP_METHOD_HEAD)) {
         (void)net_write(&session->stream, body, 2); /* a failure shows as NET_ERROR */
     }

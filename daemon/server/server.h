@@ -18,15 +18,22 @@ struct session;
 struct server_request;
 
 /* ---- what happens: the table handed in at composition --------------------------------------- */
-struct server_route {  /* all zero accepts with the server's own bounds */
-    uint16_t status;   /* 0: accepted; else the answer: 401 403 404 405 426 503 ... */
-    uint64_t allowed;  /* 405: HTTP_METHOD_BIT()s */
-    struct slice text; /* of a refusal; empty: a phrase of the status */
+struct server_route { /* all zero accepts with the server's own bounds */
+    uint16_t status;  /* 0: accepted; else the answer: 401 403 404 405 426 503 ... */
+    uint64_t allowed; /* 405: HTTP_METHOD_BIT()s */
+    /* Not decided yet: who asks holds the request and calls server_decide(). Nothing is read
+     * meanwhile; past the response timeout the peer gets 504. */
+    bool is_pending;
+    struct slice text;         /* of a refusal; empty: a phrase of the status, none for 204 */
+    struct slice content_type; /* of the text; empty: text/plain */
     const struct http_header *headers; /* of a refusal */
     size_t header_count;
     uint64_t max_body_bytes, body_timeout_ms, response_timeout_ms; /* 0: the server's */
     const void *route;                                             /* kept in the request */
-    struct slice user; /* copied with the request; empty: none */
+    /* Both copied with the request, else as long as on_request. */
+    struct slice user; /* empty: none */
+    struct slice peer; /* in place of the connection's address; empty: that one */
+    uint8_t cors;      /* enum access_cors: headers of every answer to this request */
 };
 enum server_closed_by { SERVER_BY_LOCAL, SERVER_BY_PEER, SERVER_BY_LOST };
 struct server_close {
@@ -103,14 +110,17 @@ struct server_request { /* read only, but `attachment` */
     /* private: */
     struct session *connection; /* NULL when the peer is gone or the answer is queued */
     struct server_request *next_spare;
-    char *copy, *body_copy; /* what was copied, or NULL */
+    char *copy, *body_copy, *who_copy; /* what was copied, or NULL */
     uint64_t body_timeout_ms, response_timeout_ms;
     uint32_t refs;
+    uint8_t cors;
     bool is_answered, is_gone;
 };
 /* Counted. The first hold copies head and body to the heap once; STATUS_NO_MEMORY. Whoever answers
  * inside on_request needs none. */
 enum status server_request_hold(struct server_request *request);
+/* What on_head left pending, once. Nothing happens where the peer has gone, or timed out. */
+void server_decide(struct server_request *request, const struct server_route *route);
 void server_request_release(struct server_request *request);
 struct server_response {
     uint16_t status;

@@ -19,6 +19,7 @@
  */
 enum http_phase {
     HTTP_IN_HEAD,    /* waits for a head, maybe for its first byte */
+    HTTP_IN_GATE,    /* whether `request` is wanted is not decided yet */
     HTTP_IN_BODY,    /* gathers the body of `request` */
     HTTP_IN_RUN,     /* `request` was handed over and is not answered */
     HTTP_IN_FILE,    /* its answer is a file that goes out in chunks */
@@ -194,6 +195,8 @@ void http__set_deadline(struct session *session, enum http_deadline which, uint6
 struct server_request *request__new(struct session *session);
 void request__lost(struct server_request *request); /* the peer is gone */
 enum status request__copy_head(struct server_request *request);
+/* Who asks, by the route. STATUS_NO_MEMORY: as before. */
+enum status request__take_names(struct server_request *request, const struct server_route *route);
 void request__refuse(struct session *session, const struct server_route *route, bool keep_alive);
 void request__refuse_error(struct session *session, const struct http_error *error);
 struct slice request__date(struct server_set *set);
