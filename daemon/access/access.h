@@ -56,15 +56,18 @@ struct access_memo {
 };
 #define ACCESS_HEADERS_MAX 8
 #define ACCESS_TEXT_MAX    4096
+#define ACCESS_LINE_MAX    1024
 struct access_answer {
     uint16_t status; /* 0: allowed; 204: a preflight; 403 */
     enum access_cors cors;
     bool is_speculative; /* the browser asks before its user does: Sec-Purpose: prefetch */
-    /* Unless allowed. `refused` is the host, origin or site to be logged; empty for a preflight. */
-    struct slice text, content_type, refused;
+    /* Unless allowed. For the log: `what` (constant), the host, origin or site that was `refused`,
+     * and the line that would allow it; empty for a preflight. */
+    struct slice text, content_type, refused, line;
+    const char *what;
     struct http_header headers[ACCESS_HEADERS_MAX];
     size_t header_count;
-    char room[ACCESS_TEXT_MAX]; /* private */
+    char room[ACCESS_TEXT_MAX], line_room[ACCESS_LINE_MAX]; /* private */
 };
 /* Walks the headers once. The answer borrows from rules and request. */
 void access_check(const struct access_rules *rules, const struct http_request *request,

@@ -178,7 +178,8 @@ static void answer_preflight(const struct http_request *request, const struct hi
     answer->header_count = count;
     answer->status = 204;
     answer->cors = ACCESS_NO_CORS; /* they stand there already */
-    answer->text = answer->content_type = answer->refused = SLICE("");
+    answer->text = answer->content_type = answer->refused = answer->line = SLICE("");
+    answer->what = "";
 }
 
 size_t access_cors_headers(enum access_cors cors, const struct http_request *request,

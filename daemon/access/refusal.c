@@ -11,16 +11,17 @@ static const struct slice page = {"text/html; charset=utf-8", 24};
 
 struct text { /* what does not fit is left out, and `is_cut` says so */
     char *bytes;
-    size_t size;
+    size_t size, room;
     bool is_cut;
 };
 
 static void add(struct text *text, struct slice part) {
-    if (text->is_cut || part.size > ACCESS_TEXT_MAX - text->size) {
+    if (text->is_cut || part.size > text->room - text->size) {
         text->is_cut = true;
         return;
     }
-    memcpy(text->bytes + text->size, part.bytes, part.size);
+    if (part.size)
+        memcpy(text->bytes + text->size, part.bytes, part.size);
     text->size += part.size;
 }
 
@@ -69,29 +70,32 @@ static void add_item(struct text *text, struct slice item) {
     add(text, SLICE("'"));
 }
 
-/* `servers.main.hosts: [a.example, example.org]`: what is listed already, and the new one. */
-static void add_line(struct text *text, const struct access_rules *rules, const char *key,
-                     const struct access_list *list, struct slice item) {
-    add(text, SLICE("servers."));
-    add(text, rules->server);
-    add(text, SLICE("."));
-    add(text, slice_of(key));
-    if (item.size == 0) {
-        add(text, SLICE(": any"));
-        return;
+/* `servers.main.hosts: [a.example, example.org]`: what is listed already, and the new one. An item
+ * of size 0: any. */
+static void make_line(const struct access_rules *rules, const char *key, struct slice item,
+                      struct access_answer *answer) {
+    bool is_host = slice_is(slice_of(key), "hosts");
+    const struct access_list *list = is_host ? &rules->hosts : &rules->origin_texts;
+    struct text text = {.bytes = answer->line_room, .room = ACCESS_LINE_MAX};
+    add(&text, SLICE("servers."));
+    add(&text, rules->server);
+    add(&text, SLICE("."));
+    add(&text, slice_of(key));
+    add(&text, item.size ? SLICE(": [") : SLICE(": any"));
+    size_t start = text.size;
+    for (size_t i = 0; item.size && i < list->count; i++) {
+        add_item(&text, list->items[i]);
+        add(&text, SLICE(", "));
     }
-    add(text, SLICE(": ["));
-    size_t start = text->size;
-    for (size_t i = 0; i < list->count; i++) {
-        add_item(text, list->items[i]);
-        add(text, SLICE(", "));
+    if (text.size > ACCESS_LINE_MAX / 2 || text.is_cut) { /* a long list is not repeated */
+        text.size = start;
+        text.is_cut = false;
     }
-    if (text->size > ACCESS_TEXT_MAX / 2) { /* a long list is not repeated */
-        text->size = start;
-        text->is_cut = false;
+    if (item.size) {
+        add_item(&text, item);
+        add(&text, SLICE("]"));
     }
-    add_item(text, item);
-    add(text, SLICE("]"));
+    answer->line = (struct slice){text.bytes, text.size};
 }
 
 static struct text begin(struct access_answer *answer) {
@@ -102,7 +106,7 @@ static struct text begin(struct access_answer *answer) {
         (struct http_header){SLICE("X-Content-Type-Options"), SLICE("nosniff")};
     answer->headers[answer->header_count++] =
         (struct http_header){SLICE("Cache-Control"), SLICE("no-store")};
-    return (struct text){.bytes = answer->room};
+    return (struct text){.bytes = answer->room, .room = ACCESS_TEXT_MAX};
 }
 
 static void end(struct access_answer *answer, const struct text *text) {
@@ -113,24 +117,33 @@ void refusal__host(const struct access_rules *rules, struct slice host,
                    struct access_answer *answer) {
     struct http_host parsed;
     struct text text = begin(answer);
+    answer->what = "the host";
     answer->refused = shown(http_host_parse(host, &parsed) == STATUS_OK ? parsed.name : host);
+    make_line(rules, "hosts", answer->refused, answer);
     add(&text, SLICE("the host \""));
     add(&text, answer->refused);
     add(&text, SLICE("\" does not name this server; to allow it: "));
-    add_line(&text, rules, "hosts", &rules->hosts, answer->refused);
+    add(&text, answer->line);
+    end(answer, &text);
+}
+
+static void refuse_page(const struct access_rules *rules, struct slice origin,
+                        struct access_answer *answer) {
+    struct text text = begin(answer);
+    answer->what = "a page of";
+    answer->refused = origin.bytes ? shown(origin) : SLICE("another site");
+    make_line(rules, "origins", access_origin_check(shown(origin)) ? SLICE_NONE : shown(origin),
+              answer);
+    add(&text, SLICE("a page of \""));
+    add(&text, answer->refused);
+    add(&text, SLICE("\" may not ask here; to allow it: "));
+    add(&text, answer->line);
     end(answer, &text);
 }
 
 void refusal__origin(const struct access_rules *rules, struct slice origin,
                      struct access_answer *answer) {
-    struct text text = begin(answer);
-    answer->refused = shown(origin);
-    add(&text, SLICE("a page of \""));
-    add(&text, answer->refused);
-    add(&text, SLICE("\" may not ask here; to allow it: "));
-    add_line(&text, rules, "origins", &rules->origin_texts,
-             access_origin_check(answer->refused) ? SLICE_NONE : answer->refused);
-    end(answer, &text);
+    refuse_page(rules, origin.bytes ? origin : SLICE(""), answer);
 }
 
 /* A link as it was, so that it stays on this server: `//other` would name another one. */
@@ -145,30 +158,24 @@ static void add_link(struct text *text, const struct http_request *request) {
     }
 }
 
-/* In no frame, or the page around it could have the link clicked without its reader's knowing. */
-static bool offer(const struct access_rules *rules, const struct http_request *request,
-                  const struct hints *hints, struct access_answer *answer) {
+/* In no frame, or the page around it could have the link clicked without its reader's knowing.
+ * False: the link does not fit, and one that is cut leads elsewhere. */
+static bool offer(const struct http_request *request, struct access_answer *answer) {
     struct text text = begin(answer);
     add(&text, SLICE("<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">"
-                     "<title>A link from another site</title>\n"
-                     "<p>This link came from another site"));
-    if (hints->origin.size) {
-        add(&text, SLICE(", "));
-        add_html(&text, shown(hints->origin));
-    }
+                     "<title>A link from another site</title>\n<p>This link came from "));
+    add_html(&text, answer->refused);
     add(&text, SLICE(". It was not followed, since opening it may start a task. "
                      "If you want that: <a href=\""));
     add_link(&text, request);
     add(&text, SLICE("\">"));
     add_html(&text, request->path);
     add(&text, SLICE("</a></p>\n<p>To let such links in: <code>"));
-    struct text line = {.bytes = (char[ACCESS_TEXT_MAX]){0}};
-    add_line(&line, rules, "origins", &rules->origin_texts,
-             access_origin_check(shown(hints->origin)) ? SLICE_NONE : shown(hints->origin));
-    add_html(&text, (struct slice){line.bytes, line.size});
+    add_html(&text, answer->line);
     add(&text, SLICE("</code></p>\n</html>"));
-    if (text.is_cut) /* a link that is cut leads elsewhere */
+    if (text.is_cut)
         return false;
+    answer->what = "a link from";
     answer->content_type = page;
     answer->headers[answer->header_count++] = (struct http_header){
         SLICE("Content-Security-Policy"), SLICE("default-src 'none'; frame-ancestors 'none'")};
@@ -178,23 +185,12 @@ static bool offer(const struct access_rules *rules, const struct http_request *r
     return true;
 }
 
-static void refuse_site(const struct access_rules *rules, const struct hints *hints,
-                        struct access_answer *answer) {
-    struct text text = begin(answer);
-    add(&text, SLICE("a page of "));
-    add(&text, hints->origin.size ? shown(hints->origin) : SLICE("another site"));
-    add(&text, SLICE(" may not ask here; to allow it: "));
-    add_line(&text, rules, "origins", &rules->origin_texts,
-             access_origin_check(shown(hints->origin)) ? SLICE_NONE : shown(hints->origin));
-    end(answer, &text);
-}
-
 void refusal__site(const struct access_rules *rules, const struct http_request *request,
                    const struct hints *hints, struct access_answer *answer) {
     bool is_link = (request->method == HTTP_METHOD_GET || request->method == HTTP_METHOD_HEAD) &&
                    slice_equal_nocase(hints->mode, SLICE("navigate")) &&
                    (!hints->dest.size || slice_equal_nocase(hints->dest, SLICE("document")));
-    if (!is_link || !offer(rules, request, hints, answer))
-        refuse_site(rules, hints, answer);
-    answer->refused = hints->origin.size ? shown(hints->origin) : SLICE("another site");
+    refuse_page(rules, hints->origin, answer);
+    if (is_link && !offer(request, answer))
+        refuse_page(rules, hints->origin, answer);
 }
