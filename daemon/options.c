@@ -152,9 +152,8 @@ static void fill_in(struct options *out) {
     out->has_default_control = !has_state;
     out->control = "/run/bellwire/control.sock";
     if (has_state) {
-        size_t size = strlen(out->state) + sizeof "/control.sock";
-        char *path = base_alloc(size);
-        (void)snprintf(path, size, "%s/control.sock", out->state); /* fits */
-        out->control = path;
+        (void)snprintf(out->own_control, sizeof out->own_control, "%s/control.sock",
+                       out->state); /* cut, it is longer than any socket's path may be */
+        out->control = out->own_control;
     }
 }

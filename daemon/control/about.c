@@ -90,7 +90,7 @@ void route__check(struct call *call) {
     const struct control *control = call->control;
     out_map(&call->out, NULL);
     if (!call->out.status)
-        call->out.status = control->host->check(control->context, call_text(call, "c"),
+        call->out.status = control->host->check(control->context, call_text(call, "config"),
                                                 call_flag(call, "strict"), &call->text);
     out_end(&call->out);
     call_answer(call);

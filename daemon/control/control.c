@@ -11,7 +11,7 @@
 #define SOCKET_UMASK 0117
 #define SOCKET_MODE  0660
 #define FOLDER_MODE  0755
-#define SOCKET_QUEUE 64
+#define SOCKET_QUEUE 1024
 #define GROUP_BYTES  16384
 
 static bool make_folder(const char *path);

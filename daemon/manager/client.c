@@ -70,6 +70,10 @@ static int open_socket(const struct manager *manager, bool is_quiet, int *out) {
     }
     memcpy(address.sun_path, path, size);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct timeval limit = {(time_t)(manager->timeout_ms / 1000),
+                            (suseconds_t)(manager->timeout_ms % 1000 * 1000)};
+    if (fd >= 0 && manager->timeout_ms) /* without it a full queue is waited for */
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0) {
         *out = fd;
         return CONTROL_EXIT_DONE;
@@ -81,6 +85,10 @@ static int open_socket(const struct manager *manager, bool is_quiet, int *out) {
         (void)fprintf(stderr, "bellwire: no permission on %s: join the group \"%s\"\n", path,
                       group_of(path));
         return CONTROL_EXIT_FAILED;
+    }
+    if (error == EAGAIN) {
+        (void)fprintf(stderr, "bellwire: no answer within --timeout\n");
+        return CONTROL_EXIT_TIMEOUT;
     }
     bool is_missing = error == ENOENT || error == ECONNREFUSED || error == ENOTDIR;
     if (is_missing && !is_quiet)

@@ -122,7 +122,13 @@ bool command_parse(struct manager *manager, int argc, char **argv) {
         return true;
     if (line.timeout && strstr(command_of(manager)->arguments, "[--timeout "))
         (void)json_object_set_new(manager->parameters, "timeout", json_string(line.timeout));
-    return take_options(&line) && take_positionals(&line);
+    manager->is_ready = take_options(&line) && take_positionals(&line);
+    return manager->is_ready;
+}
+
+void command_release(struct manager *manager) {
+    json_decref(manager->parameters);
+    free(manager->own_control);
 }
 
 static void fill_in(struct manager *manager) {
@@ -133,7 +139,7 @@ static void fill_in(struct manager *manager) {
         size_t size = strlen(manager->state) + sizeof "/control.sock";
         char *path = base_alloc(size);
         (void)snprintf(path, size, "%s/control.sock", manager->state); /* fits */
-        manager->control = path;
+        manager->control = manager->own_control = path;
     }
     if (!manager->control)
         manager->control = CONTROL_SOCKET_DEFAULT;

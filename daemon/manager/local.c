@@ -9,22 +9,26 @@
 
 #define PATH_SIZE 4096
 
-/* The daemon beside this program; only its name when there is none. */
-static const char *daemon_path(void) {
+/* The daemon beside this program; only its name when there is none. The caller frees it. */
+static char *daemon_path(void) {
     char *path = base_alloc(PATH_SIZE + sizeof "bellwired");
     ssize_t size = readlink("/proc/self/exe", path, PATH_SIZE);
     size_t end = size > 0 ? (size_t)size : 0;
     while (end && path[end - 1] != '/')
         end--;
     memcpy(path + end, "bellwired", sizeof "bellwired");
-    return access(path, X_OK) == 0 ? path : "bellwired";
+    if (access(path, X_OK) != 0)
+        memcpy(path, "bellwired", sizeof "bellwired");
+    return path;
 }
 
 int local_become(const char **arguments) {
-    arguments[0] = daemon_path();
+    char *path = daemon_path();
+    arguments[0] = path;
     (void)fflush(stdout); /* nothing is left in it */
     execvp(arguments[0], (char *const *)(uintptr_t)arguments);
-    (void)fprintf(stderr, "bellwire: cannot run %s: %s\n", arguments[0], strerror(errno));
+    (void)fprintf(stderr, "bellwire: cannot run %s: %s\n", path, strerror(errno));
+    free(path);
     return CONTROL_EXIT_FAILED;
 }
 
@@ -59,8 +63,10 @@ int local_list(const struct manager *manager) {
     bool is_good = read_all(ends[0], &text);
     close(ends[0]);
     is_good &= waitpid(child, &status, 0) == child && WIFEXITED(status) && !WEXITSTATUS(status);
-    if (!is_good)
+    if (!is_good) {
+        buffer_deinit(&text);
         return CONTROL_EXIT_FAILED; /* bellwired has said why */
+    }
     (void)fprintf(stderr, "bellwire: the daemon is not running; this is its registry in %s\n",
                   manager->state);
     json_t *rows = json_loadb(text.bytes, text.size, 0, NULL);

@@ -7,6 +7,7 @@
 
 #define WATCH_S 1
 
+static int run(const struct manager *manager);
 static int run_local(const struct manager *manager);
 static int run_remote(const struct manager *manager);
 static int run_log(const struct manager *manager);
@@ -15,33 +16,33 @@ static int show(const struct manager *manager, const struct answer *answer);
 
 int main(int argc, char **argv) {
     struct manager manager;
-    int code;
-    if (!command_parse(&manager, argc, argv))
-        return CONTROL_EXIT_USAGE;
-    if (manager.is_help) {
+    int code = CONTROL_EXIT_USAGE;
+    if (command_parse(&manager, argc, argv) && manager.is_help) {
         command_help(&manager, stdout);
-        return CONTROL_EXIT_DONE;
+        code = CONTROL_EXIT_DONE;
+    } else if (manager.is_ready) {
+        code = run(&manager);
     }
-    switch (manager.command) {
+    command_release(&manager);
+    if (fflush(stdout) != 0 && code == CONTROL_EXIT_DONE)
+        code = CONTROL_EXIT_FAILED;
+    return code;
+}
+
+static int run(const struct manager *manager) {
+    switch (manager->command) {
         case COMMAND_check:
         case COMMAND_schema:
         case COMMAND_reference:
         case COMMAND_version:
-            code = run_local(&manager);
-            break;
+            return run_local(manager);
         case COMMAND_log:
-            code = run_log(&manager);
-            break;
+            return run_log(manager);
         case COMMAND_stats:
-            code = has_flag(&manager, "watch") ? run_watch(&manager) : run_remote(&manager);
-            break;
+            return has_flag(manager, "watch") ? run_watch(manager) : run_remote(manager);
         default:
-            code = run_remote(&manager);
+            return run_remote(manager);
     }
-    json_decref(manager.parameters);
-    if (fflush(stdout) != 0 && code == CONTROL_EXIT_DONE)
-        code = CONTROL_EXIT_FAILED;
-    return code;
 }
 
 /* ---- without a daemon ------------------------------------------------------------------------ */
@@ -52,9 +53,9 @@ static char *running_config(const struct manager *manager) {
     struct manager brief = *manager;
     struct answer answer;
     brief.timeout_ms = manager->timeout_ms ? manager->timeout_ms : 5000;
-    if (client_ask(&brief, &ask, &answer) || answer.status != 200)
-        return NULL;
-    json_t *status = json_loadb(answer.body.bytes, answer.body.size, 0, NULL);
+    json_t *status = NULL;
+    if (client_ask(&brief, &ask, &answer) == CONTROL_EXIT_DONE && answer.status == 200)
+        status = json_loadb(answer.body.bytes, answer.body.size, 0, NULL);
     const char *config = json_string_value(json_object_get(status, "config"));
     char *copy = config ? base_strdup(slice_of(config)) : NULL;
     json_decref(status);
@@ -64,9 +65,10 @@ static char *running_config(const struct manager *manager) {
 
 static int run_check(const struct manager *manager) {
     const char *arguments[8] = {NULL, "--check"}, *config = parameter(manager, "c");
+    char *running = config ? NULL : running_config(manager);
     size_t count = 2;
-    if (!config)
-        config = running_config(manager);
+    if (running)
+        config = running;
     if (config) {
         arguments[count++] = "-c";
         arguments[count++] = config;
@@ -75,7 +77,9 @@ static int run_check(const struct manager *manager) {
         arguments[count++] = "--strict";
     if (manager->is_json)
         arguments[count++] = "--json";
-    return local_become(arguments);
+    int code = local_become(arguments);
+    free(running);
+    return code;
 }
 
 static int run_local(const struct manager *manager) {

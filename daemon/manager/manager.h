@@ -1,5 +1,5 @@
 /* The `bellwire` command: a command line into one request on the control socket, its answer into a
- * table or JSON. One thread, blocking; all memory lasts as long as the process. */
+ * table or JSON. One thread, blocking. */
 #ifndef BELLWIRE_MANAGER_H
 #define BELLWIRE_MANAGER_H
 
@@ -18,15 +18,18 @@ enum command_id {
 extern const struct control_command commands[]; /* by command_id */
 
 struct manager {
-    const char *control, *state; /* the socket; the state directory, where one is needed */
-    bool is_json, is_help;
-    uint64_t timeout_ms; /* 0: none */
+    const char *control, *state;     /* the socket; the state directory, where one is needed */
+    char *own_control;               /* of `control`, where it was put together */
+    bool is_json, is_help, is_ready; /* ready: the whole line was understood */
+    uint64_t timeout_ms;             /* 0: none */
     enum command_id command;
     const char *id;     /* what stands for ID, or NULL */
     json_t *parameters; /* of the query or the body */
 };
-/* Reads the command line. Returns false after a message on standard error: exit code 2. */
+/* Reads the command line. Returns false after a message on standard error: exit code 2. In either
+ * case command_release() is called in the end. */
 bool command_parse(struct manager *manager, int argc, char **argv);
+void command_release(struct manager *manager);
 /* Of its command, or of all. */
 void command_help(const struct manager *manager, FILE *file);
 const char *parameter(const struct manager *manager, const char *name); /* a text, or NULL */
