@@ -47,3 +47,18 @@ size_t action__given(const struct prepare *prepare, const size_t *offsets, size_
         given += prepare_has(prepare, offsets[i]);
     return given;
 }
+
+bool action__check_close(struct prepare *prepare, size_t code, size_t reason,
+                         struct action_close close) {
+    bool is_good = true;
+    if (!prepare_template(prepare, code) && !ws_code_is_valid(close.code))
+        is_good = prepare_error(prepare, code,
+                                "\"code\" %u may not be sent: 1000-1003, 1007-1014 and 3000-4999 "
+                                "may",
+                                close.code);
+    if (!prepare_template(prepare, reason) && close.reason.size > WS_REASON_MAX)
+        is_good =
+            prepare_error(prepare, reason, "\"reason\" must be at most %d bytes long, got %zu",
+                          WS_REASON_MAX, close.reason.size);
+    return is_good;
+}

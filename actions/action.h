@@ -27,6 +27,27 @@ struct session_order {
 };
 enum step_state action__order(struct step *step, struct session_order *order);
 void action__order_cancel(struct step *step);
+struct action_close {
+    uint32_t code;
+    struct slice reason;
+};
+/* What may be sent, where it is constant; the offsets are those of its two fields. */
+bool action__check_close(struct prepare *prepare, size_t code, size_t reason,
+                         struct action_close close);
+
+/* ---- orders to clients: connect, disconnect, close (client_order.c) -------------------------- */
+enum step_state action__client_order(struct step *step, const struct client_order *order);
+/* Ends the step by what came of an order; `text` as client_done.fn tells it. */
+enum step_state action__client_settle(struct step *step, const struct client_order *order,
+                                      enum status status, const char *text);
+/* What a step keeps while it waits for either; action__order_cancel() is for both. */
+struct action_waiting {
+    struct server_op *op;
+    struct client_op *client_op;
+    struct server_order order; /* the texts but the IDs have travelled with the op */
+    struct client_order client_order;
+};
+
 
 /* ---- files that a variable names (paths.c) -------------------------------------------------- */
 /* For a FILE field that holds a variable: the folder which that variable can never leave, which is

@@ -31,18 +31,9 @@ const struct action_kind action_close_session = {
 
 static bool close_prepare(struct prepare *prepare, void *args) {
     const struct close_args *close = args;
-    size_t code = offsetof(struct close_args, code), reason = offsetof(struct close_args, reason);
-    bool is_good = true;
-    if (!prepare_template(prepare, code) && !ws_code_is_valid(close->code))
-        is_good = prepare_error(prepare, code,
-                                "\"code\" %u may not be sent: 1000-1003, 1007-1014 and 3000-4999 "
-                                "may",
-                                close->code);
-    if (!prepare_template(prepare, reason) && close->reason.size > WS_REASON_MAX)
-        is_good =
-            prepare_error(prepare, reason, "\"reason\" must be at most %d bytes long, got %zu",
-                          WS_REASON_MAX, close->reason.size);
-    return is_good;
+    return action__check_close(prepare, offsetof(struct close_args, code),
+                               offsetof(struct close_args, reason),
+                               (struct action_close){close->code, close->reason});
 }
 
 static enum step_state close_start(struct step *step, const void *args) {

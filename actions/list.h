@@ -1,5 +1,7 @@
 /* Every action kind, sorted: one line each. */
 ACTION(close_session)
+ACTION(connect_client)
+ACTION(disconnect_client)
 ACTION(fail)
 ACTION(http_response)
 ACTION(join_room)

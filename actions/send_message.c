@@ -5,7 +5,7 @@
 #define FILE_MAX (64u << 20) /* where no server says what max-backlog is */
 
 struct send_to {
-    struct slice session, server, path, room, except;
+    struct slice session, client, server, path, room, except;
 };
 struct send_args {
     struct slice text, binary, file;
@@ -22,6 +22,8 @@ struct send_args {
 struct sending {
     struct net_job *job;
     struct server_op *op;
+    struct client_op *client_op;
+    struct client_order to_client; /* in place of `target` where it names one */
     struct server_target target;
     struct server_outgoing out;
     struct slice file;
@@ -35,12 +37,15 @@ static enum step_state send_file(struct step *step, const struct send_args *args
                                  struct sending *sending);
 static enum step_state send_now(struct step *step, struct sending *sending);
 static void on_file(void *context, enum status status, const struct net_file *file);
+static enum step_state send_to_client(struct step *step, struct sending *sending);
 static void on_sent(void *context, enum status status, uint32_t sent);
+static void on_client_sent(void *context, enum status status, const char *text);
 static enum step_state settle(struct step *step, const struct sending *sending, enum status status,
                               uint32_t sent);
 
 static const struct config_field to_fields[] = {
     FIELD_TEXT(struct send_to, session, "session", .doc = "ID of one session"),
+    FIELD_TEXT(struct send_to, client, "client", .doc = "ID of a client"),
     FIELD_TEXT(struct send_to, server, "server",
                .doc = "all sessions of this server; the run's own server when left out"),
     FIELD_TEXT(struct send_to, path, "path", .doc = "those that were opened at this very path"),
@@ -77,12 +82,17 @@ static bool prepare_target(struct prepare *prepare, struct send_args *send) {
     static const size_t of_broadcast[] = {TO(server), TO(path), TO(room), TO(except)};
     size_t given = action__given(prepare, of_broadcast, ARRAY_SIZE(of_broadcast));
     send->is_broadcast = given > 0;
-    if (given && prepare_has(prepare, TO(session))) {
-        prepare_error(prepare, TO(session),
-                      "\"to\" names one session and more than that: \"session\" stands alone");
-        return prepare_hint(prepare, "leave out \"session\", or \"server\", \"path\", \"room\" "
-                                     "and \"except\"");
+    static const size_t of_one[] = {TO(session), TO(client)};
+    size_t ones = action__given(prepare, of_one, ARRAY_SIZE(of_one));
+    if (ones && given + ones > 1) {
+        size_t which = prepare_has(prepare, TO(session)) ? TO(session) : TO(client);
+        prepare_error(prepare, which,
+                      "\"to\" names one session and more than that: \"%s\" stands alone",
+                      which == TO(session) ? "session" : "client");
+        return prepare_hint(prepare, "leave out \"session\" and \"client\", or all the others");
     }
+    if (prepare_has(prepare, TO(client)))
+        return prepare_client(prepare, TO(client), &send->to.client);
     if (prepare_has(prepare, TO(server)))
         return prepare_server(prepare, TO(server), &send->to.server);
     send->only_server = prepare_only_server(prepare);
@@ -139,17 +149,23 @@ static bool is_empty(struct step *step, struct slice text, const char *name) {
     return is_given_empty;
 }
 
-static bool take_target(struct step *step, const struct send_args *args,
-                        struct server_target *out) {
+static bool take_target(struct step *step, const struct send_args *args, struct sending *sending) {
     const struct send_to *to = &args->to;
-    if (is_empty(step, to->session, "session") || is_empty(step, to->path, "path") ||
-        is_empty(step, to->room, "room"))
+    struct server_target *out = &sending->target;
+    if (is_empty(step, to->session, "session") || is_empty(step, to->client, "client") ||
+        is_empty(step, to->path, "path") || is_empty(step, to->room, "room"))
         return false;
-    if (to->session.bytes) {
+    if (client_is_session_id(to->session))
+        sending->to_client.session_id = to->session;
+    else
         out->session_id = to->session;
+    sending->to_client.client = to->client;
+    if (to->session.bytes || to->client.bytes)
         return true;
-    }
     if (!args->is_broadcast) {
+        sending->to_client.link = triggers_client(step_run(step));
+        if (sending->to_client.link)
+            return true;
         out->session = action__own_session(step);
         return out->session != NULL;
     }
@@ -180,7 +196,7 @@ static enum step_state send_start(struct step *step, const void *args) {
         .out = {.end = send->end,
                 .has_payload = is_bytes || send->text.bytes || send->json.is_given,
                 .is_binary = send->is_binary < 0 ? is_bytes : send->is_binary == 1}};
-    if (!take_target(step, send, &sending.target))
+    if (!take_target(step, send, &sending))
         return STEP_FAILED;
     if (send->file.bytes)
         return send_file(step, send, &sending);
@@ -209,7 +225,9 @@ static bool keep_texts(struct step *step, struct sending *sending) {
     struct server_target *target = &sending->target;
     return action__keep(step, &target->session_id) && action__keep(step, &target->server) &&
            action__keep(step, &target->path) && action__keep(step, &target->room) &&
-           action__keep(step, &target->except) && action__keep(step, &sending->file);
+           action__keep(step, &target->except) && action__keep(step, &sending->file) &&
+           action__keep(step, &sending->to_client.client) &&
+           action__keep(step, &sending->to_client.session_id);
 }
 
 static enum step_state send_file(struct step *step, const struct send_args *args,
@@ -260,10 +278,17 @@ static struct sending *keep(struct step *step, struct sending *sending) {
     if (!kept)
         return NULL;
     *kept = *sending;
-    if (!action__keep(step, &kept->target.session_id))
+    if (!action__keep(step, &kept->target.session_id) ||
+        !action__keep(step, &kept->to_client.client) ||
+        !action__keep(step, &kept->to_client.session_id))
         return NULL;
     step_set_data(step, kept);
     return kept;
+}
+
+static bool is_for_client(const struct sending *sending) {
+    const struct client_order *order = &sending->to_client;
+    return order->link || order->client.size || order->session_id.size;
 }
 
 static enum step_state send_now(struct step *step, struct sending *sending) {
@@ -274,6 +299,8 @@ static enum step_state send_now(struct step *step, struct sending *sending) {
                          "the message is not UTF-8: a text frame cannot hold it, "
                          "\"is-binary: true\" can");
     sending->size = out->payload.size;
+    if (is_for_client(sending))
+        return send_to_client(step, sending);
     enum status status = server_post(action__host(step)->servers, &sending->target, out, &done);
     if (status != STATUS_AGAIN)
         return settle(step, sending, status, done.sent);
@@ -308,10 +335,55 @@ static enum step_state settle(struct step *step, const struct sending *sending, 
     return step_set_result(step, result) == STATUS_OK ? STEP_DONE : STEP_FAILED;
 }
 
+/* ---- to a client
+ * ---------------------------------------------------------------------------------
+ */
+
+static enum step_state settle_client(struct step *step, const struct sending *sending,
+                                     enum status status) {
+    if (status == STATUS_OK || status == STATUS_LIMIT)
+        return settle(step, sending, status, 1);
+    return action__client_settle(step, &sending->to_client, status, NULL);
+}
+
+/* The link of the run itself outlives its step. */
+static enum step_state send_to_client(struct step *step, struct sending *sending) {
+    const struct server_outgoing *out = &sending->out;
+    struct client_set *clients = action__host(step)->clients;
+    struct client_order *order = &sending->to_client;
+    struct client_done done = {.fn = on_client_sent, .context = step};
+    order->verb = CLIENT_SEND_MESSAGE;
+    order->out = (struct client_outgoing){.payload = out->payload,
+                                          .has_payload = out->has_payload,
+                                          .is_binary = out->is_binary,
+                                          .end = out->end};
+    enum status status = clients ? client_order(clients, order, &done) : STATUS_NOT_FOUND;
+    if (status != STATUS_AGAIN)
+        return settle_client(step, sending, status);
+    struct sending *kept = keep(step, sending);
+    if (!kept) {
+        client_op_cancel(done.op);
+        return action__no_memory(step);
+    }
+    kept->out.payload = kept->to_client.out.payload = SLICE_NONE; /* travels with the op */
+    kept->client_op = done.op;
+    return STEP_PENDING;
+}
+
+static void on_client_sent(void *context, enum status status, const char *text) {
+    struct step *step = context;
+    struct sending *sending = step_data(step);
+    (void)text; /* of connects */
+    sending->client_op = NULL;
+    step_finish(step, settle_client(step, sending, status));
+}
+
 static void send_cancel(struct step *step) {
     struct sending *sending = step_data(step);
     if (sending->job)
         net_job_cancel(sending->job);
     if (sending->op)
         server_op_cancel(sending->op);
+    if (sending->client_op)
+        client_op_cancel(sending->client_op);
 }

@@ -86,7 +86,7 @@ struct client_config *client_set_find(const struct client_set *set, struct slice
 struct client_outgoing {
     struct slice payload;        /* text is UTF-8: the caller has checked */
     bool has_payload, is_binary; /* without payload nothing is sent before `end` */
-    bool end;                    /* then disconnect with 1000 */
+    bool end;                    /* then close with 1000, as CLIENT_CLOSE_LINK */
 };
 enum client_verb {
     CLIENT_SEND_MESSAGE,
@@ -125,6 +125,9 @@ struct client_done {
 enum status client_order(struct client_set *set, const struct client_order *order,
                          struct client_done *done);
 void client_op_cancel(struct client_op *op); /* fn is not called any more */
+
+/* Whether it may be the session ID of a link; one of a server's session never is. */
+bool client_is_session_id(struct slice id);
 
 /* ---- links ---------------------------------------------------------------------------------- */
 struct slice client_link_id(const struct client_link *link);     /* of the session */

@@ -281,7 +281,7 @@ enum status frames__send(struct client_link *link, const struct client_outgoing 
         net_count(&link->client->counters->messages_out, 1);
         client__remember(link->client, &link->client->last_sent, &sent);
     }
-    return out->end ? client__disconnect(link->client, WS_NORMAL, SLICE_NONE) : STATUS_OK;
+    return out->end ? link__close(link, WS_NORMAL, SLICE_NONE) : STATUS_OK;
 }
 
 static void on_sent(struct client_link *link) {

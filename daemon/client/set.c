@@ -140,8 +140,9 @@ void client_set_abort(struct client_set *set) {
     }
 }
 
-/* ---- session IDs: random digits, and two that name the worker, hidden under a hash of them ----
- */
+/* ---- session IDs -------------------------------------------------------------------------------
+ * Random digits, and two that name the worker, hidden under a hash of them. The last one is odd,
+ * which it never is in the ID of a server's session. */
 
 static uint8_t mask_of(const struct client_set *set, const char *random) {
     return (uint8_t)hash_bytes(&set->id_key, (struct slice){random, RANDOM_DIGITS});
@@ -154,20 +155,29 @@ void set__make_id(struct client_set *set, char *out) {
         out[i] = digits[random[i] & 31];
     }
     unsigned hidden = set->worker ^ mask_of(set, out);
-    out[RANDOM_DIGITS] = digits[hidden >> 5 & 31];
-    out[RANDOM_DIGITS + 1] = digits[hidden & 31];
+    out[RANDOM_DIGITS] = digits[hidden >> 4 & 15];
+    out[RANDOM_DIGITS + 1] = digits[(hidden & 15) << 1 | 1];
+}
+
+/* The value of a digit, or -1. */
+static int value_of(char digit) {
+    const char *at = memchr(digits, digit, sizeof(digits) - 1);
+    return at ? (int)(at - digits) : -1;
+}
+
+bool client_is_session_id(struct slice id) {
+    return id.size == LINK_ID_SIZE && value_of(id.bytes[LINK_ID_SIZE - 1]) % 2 == 1;
 }
 
 bool set__worker_of(const struct client_set *set, struct slice session_id, uint32_t *worker) {
-    if (session_id.size != LINK_ID_SIZE) {
+    if (!client_is_session_id(session_id)) {
         return false;
     }
-    const char *high = memchr(digits, session_id.bytes[RANDOM_DIGITS], sizeof(digits) - 1);
-    const char *low = memchr(digits, session_id.bytes[RANDOM_DIGITS + 1], sizeof(digits) - 1);
-    if (!high || !low) {
+    int high = value_of(session_id.bytes[RANDOM_DIGITS]);
+    unsigned low = (unsigned)value_of(session_id.bytes[RANDOM_DIGITS + 1]);
+    if (high < 0 || high > 15) {
         return false;
     }
-    unsigned hidden = (unsigned)(high - digits) << 5 | (unsigned)(low - digits);
-    *worker = (hidden & 0xff) ^ mask_of(set, session_id.bytes);
+    *worker = ((unsigned)high << 4 | low >> 1) ^ mask_of(set, session_id.bytes);
     return true;
 }
