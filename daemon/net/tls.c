@@ -16,6 +16,7 @@
 #include "net/tls_inside.h"
 
 #define RECORD_MAX    (16384 + 512) /* RFC 8446 section 5.1, with room for what surrounds it */
+#define HEADER_SIZE   5
 #define HANDSHAKE_MAX (256 * 1024)
 #define TAG_ADDRESS   0x87 /* iPAddress in subjectAltName, RFC 5280 section 4.2.1.6 */
 
@@ -29,6 +30,7 @@ struct net_tls {
     net_tls_fn done;
     mbedtls_ssl_context ssl;
     struct buffer in, out; /* of the handshake, and what came right behind it */
+    size_t whole_bytes;    /* SHAKING: at the start of `in`, of whole records */
     struct net_bytes raw;  /* OPEN: what a read got from the socket */
     size_t unsent_bytes;   /* OPEN: plain bytes in a record that the socket did not take whole */
     uint32_t verify_flags;
@@ -216,6 +218,23 @@ static bool is_tls(const struct net_tls *tls) {
            tls->in.bytes[0] == MBEDTLS_SSL_MSG_ALERT;
 }
 
+/* Bytes of whole records at the start of `in`; a header that mbedTLS will refuse counts as one. */
+static size_t count_whole(const struct buffer *in) {
+    size_t at = 0;
+    while (in->size - at >= HEADER_SIZE) {
+        const uint8_t *header = (const uint8_t *)in->bytes + at;
+        size_t size = HEADER_SIZE + ((size_t)header[3] << 8 | header[4]);
+        if (size > RECORD_MAX) {
+            return in->size;
+        }
+        if (in->size - at < size) {
+            break;
+        }
+        at += size;
+    }
+    return at;
+}
+
 /* One record's worth at a time, so that a peer in a hurry fills nothing. */
 static void gather(struct net_tls *tls, int fd) {
     if (buffer_reserve(&tls->in, RECORD_MAX) != STATUS_OK) {
@@ -236,17 +255,21 @@ static void gather(struct net_tls *tls, int fd) {
         return;
     }
     tls->has_heard = true;
-    step(tls);
+    tls->whole_bytes = count_whole(&tls->in);
+    if (tls->whole_bytes) {
+        step(tls);
+    }
 }
 
 static int take_input(void *context, unsigned char *bytes, size_t size) {
     struct net_tls *tls = context;
-    size_t taken = tls->in.size < size ? tls->in.size : size;
+    size_t taken = tls->whole_bytes < size ? tls->whole_bytes : size;
     if (taken == 0) {
         return MBEDTLS_ERR_SSL_WANT_READ;
     }
     memcpy(bytes, tls->in.bytes, taken);
     buffer_consume(&tls->in, taken);
+    tls->whole_bytes -= taken;
     return (int)taken;
 }
 

@@ -69,7 +69,7 @@ struct net_tls_config *net_tls_config_new(const struct net_tls_options *options,
 struct net_tls_config *net_tls_config_ref(struct net_tls_config *config);
 void net_tls_config_unref(struct net_tls_config *config); /* NULL is allowed */
 /* Before `config` is used: sessions made under `old` can be resumed under it, unless the two differ
- * in whom they ask for a certificate. For servers, across a reload. */
+ * in whom they ask for a certificate, or in the type of their key. For servers, across a reload. */
 void net_tls_config_inherit(struct net_tls_config *config, const struct net_tls_config *old);
 /* How many handshakes resumed a session, of all configurations that inherited from each other. */
 uint64_t net_tls_config_resumed(const struct net_tls_config *config);

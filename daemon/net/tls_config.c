@@ -296,11 +296,14 @@ static void use_tickets(struct net_tls_config *config, struct tls_tickets *ticke
     mbedtls_ssl_conf_session_tickets_cb(&config->ssl, write_ticket, parse_ticket, tickets);
 }
 
-/* A resumed session is not verified again: it must not outlive a change of who may come in. */
+/* A resumed session is not verified again: it must not outlive a change of who may come in. And
+ * mbedTLS 2.28 chooses the cipher suite of a resumed session by the certificate of today: with
+ * another type of key such a handshake fails. */
 void net_tls_config_inherit(struct net_tls_config *config, const struct net_tls_config *old) {
     const struct net_tls_store *now = config->store, *before = old->store;
     bool is_same = now && before ? memcmp(now->digest, before->digest, sizeof(now->digest)) == 0
                                  : now == before;
+    is_same = is_same && mbedtls_pk_get_type(&config->key) == mbedtls_pk_get_type(&old->key);
     if (is_same && config->tickets && old->tickets && config->tickets != old->tickets) {
         atomic_fetch_add_explicit(&old->tickets->refs, 1, memory_order_relaxed);
         use_tickets(config, old->tickets);
