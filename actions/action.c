@@ -48,6 +48,11 @@ size_t action__given(const struct prepare *prepare, const size_t *offsets, size_
     return given;
 }
 
+enum step_state action__fail_code(struct step *step, unsigned code) {
+    return step_fail(step, 1,
+                     "close code %u may not be sent: 1000-1003, 1007-1014 and 3000-4999 may", code);
+}
+
 bool action__check_close(struct prepare *prepare, size_t code, size_t reason,
                          struct action_close close) {
     bool is_good = true;

@@ -35,6 +35,8 @@ struct action_close {
 bool action__check_close(struct prepare *prepare, size_t code, size_t reason,
                          struct action_close close);
 
+enum step_state action__fail_code(struct step *step, unsigned code); /* it may not be sent */
+
 /* ---- orders to clients: connect, disconnect, close (client_order.c) -------------------------- */
 enum step_state action__client_order(struct step *step, const struct client_order *order);
 /* Ends the step by what came of an order; `text` as client_done.fn tells it. */
@@ -47,7 +49,6 @@ struct action_waiting {
     struct server_order order; /* the texts but the IDs have travelled with the op */
     struct client_order client_order;
 };
-
 
 /* ---- files that a variable names (paths.c) -------------------------------------------------- */
 /* For a FILE field that holds a variable: the folder which that variable can never leave, which is

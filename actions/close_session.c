@@ -38,6 +38,8 @@ static bool close_prepare(struct prepare *prepare, void *args) {
 
 static enum step_state close_start(struct step *step, const void *args) {
     const struct close_args *close = args;
+    if (!ws_code_is_valid(close->code)) /* 1005 would close without one */
+        return action__fail_code(step, close->code);
     return action__order(
         step, &(struct session_order){
                   .session = close->session,

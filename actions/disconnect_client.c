@@ -40,6 +40,8 @@ static bool disconnect_prepare(struct prepare *prepare, void *args) {
 
 static enum step_state disconnect_start(struct step *step, const void *args) {
     const struct disconnect_args *wanted = args;
+    if (!ws_code_is_valid(wanted->close.code))
+        return action__fail_code(step, wanted->close.code);
     return action__client_order(step, &(struct client_order){.verb = CLIENT_DISCONNECT,
                                                              .client = wanted->client,
                                                              .code = wanted->close.code,

@@ -10,9 +10,7 @@ static enum step_state settle(struct step *step, const struct server_order *orde
         case STATUS_OK:
             return STEP_DONE;
         case STATUS_RANGE:
-            return step_fail(
-                step, 1, "close code %u may not be sent: 1000-1003, 1007-1014 and 3000-4999 may",
-                order->code);
+            return action__fail_code(step, order->code);
         case STATUS_LIMIT:
             return step_fail(step, 1, "the reason is longer than %d bytes", WS_REASON_MAX);
         case STATUS_SYNTAX:

@@ -47,15 +47,18 @@ static void is_binary_sets_the_frame_type_in_all_spellings(void **state) {
     for (size_t i = 0; i < 4; i++) {
         char actions[128];
         snprintf(actions, sizeof actions, "  - send-message: {text: abc, is-binary: %s}\n", yes[i]);
-        expect_frame(actions, "x", BINARY "\x03"
-                                          "abc");
+        expect_frame(actions, "x",
+                     BINARY "\x03"
+                            "abc");
         snprintf(actions, sizeof actions,
                  "  - send-message: {binary: '\\x61\\x62\\x63\\x64\\x65', is-binary: %s}\n", no[i]);
-        expect_frame(actions, "x", TEXT "\x05"
-                                        "abcde");
+        expect_frame(actions, "x",
+                     TEXT "\x05"
+                          "abcde");
     }
-    expect_frame("  - send-message: {binary: 'a\\n'}\n", "x", BINARY "\x02"
-                                                                     "a\n");
+    expect_frame("  - send-message: {binary: 'a\\n'}\n", "x",
+                 BINARY "\x02"
+                        "a\n");
     expect_frame("  - send-message: {binary: '${WsMessage}', is-binary: '${WsIsBinary}'}\n", "x",
                  TEXT "\x01x");
 }
@@ -264,6 +267,7 @@ static void close_session_takes_valid_codes_alone(void **state) {
                  "why");
     expect_frame("  - close-session: '${WsMessage}'\n", "3000", "\x88\x02\x0b\xb8");
     expect_log("  - close-session: '${WsMessage}'\n", "1006", "close code 1006 may not be sent");
+    expect_log("  - close-session: '${WsMessage}'\n", "1005", "close code 1005 may not be sent");
     bench_refuses("  - close-session: 1005\n", "1005 may not be sent", "");
     bench_refuses("  - close-session: 2999\n", "2999 may not be sent", "");
     bench_refuses("  - close-session: 5000\n", "must be between 1000 and 4999", "");

@@ -42,16 +42,18 @@ static void arguments_arrive_as_they_are(void **state) {
 /* proves T7 */
 static void both_streams_and_the_exit_code_are_the_result(void **state) {
     (void)state;
-    const char *actions = "  - run-program: {command: [./s]}\n"
-                          "    save: r\n"
-                          "    on-error: continue\n"
-                          "  - http-response: '${r.stdout}|${r.stderr}|${r.exit_code}|${r.signal}|"
-                          "${r.truncated}|${StepResult}|${LastErrorCode}|${LastErrorDescription}'\n";
+    const char *actions =
+        "  - run-program: {command: [./s]}\n"
+        "    save: r\n"
+        "    on-error: continue\n"
+        "  - http-response: '${r.stdout}|${r.stderr}|${r.exit_code}|${r.signal}|"
+        "${r.truncated}|${StepResult}|${LastErrorCode}|${LastErrorDescription}'\n";
     expect("printf out; printf err >&2", actions, "\r\n\r\nout|err|0|0|false|0|0|");
     expect("printf out; exit 7", actions,
            "\r\n\r\nout||7|0|false|1|7|program \"./s\" ended with exit code 7");
-    expect("printf out; kill -9 $$", actions, "\r\n\r\nout||137|9|false|1|137|program \"./s\" was "
-                                              "ended by signal 9");
+    expect("printf out; kill -9 $$", actions,
+           "\r\n\r\nout||137|9|false|1|137|program \"./s\" was "
+           "ended by signal 9");
 }
 
 /* proves T7 */
@@ -86,8 +88,8 @@ static void standard_input_comes_from_a_text_or_a_file(void **state) {
            "\n    on-error: continue\n"
            "  - http-response: '${LastErrorDescription}'\n",
            "\"stdin-file\": ");
-    bench_refuses("  - run-program: {command: [a], stdin: a, stdin-file: b}\n", "exclude each other",
-                  "");
+    bench_refuses("  - run-program: {command: [a], stdin: a, stdin-file: b}\n",
+                  "exclude each other", "");
 }
 
 /* proves T7 */
@@ -119,15 +121,18 @@ static void what_cannot_be_started_says_so(void **state) {
     static const struct {
         const char *command, *more, *answer;
     } cases[] = {
-        {"no-such-program-here", "", "127 2 program \"no-such-program-here\" cannot be started: it "
-                                     "is not found on PATH"},
+        {"no-such-program-here", "",
+         "127 2 program \"no-such-program-here\" cannot be started: it "
+         "is not found on PATH"},
         {"/no/such", "", "127 2 program \"/no/such\" cannot be started: there is no such file"},
-        {"/etc/passwd", "", "126 13 program \"/etc/passwd\" cannot be started: it is no file that "
-                            "may be executed"},
+        {"/etc/passwd", "",
+         "126 13 program \"/etc/passwd\" cannot be started: it is no file that "
+         "may be executed"},
         {"./s", "", "its first line is not there"},
         {"true", ", directory: nowhere", "its directory \""},
         {"true", ", user: nobody-knows-him", "there is no user \"nobody-knows-him\""},
-        {"true", ", limits: {files: 20}", "its helper \"/nonexistent/bellwire-exec\" is not there"}};
+        {"true", ", limits: {files: 20}",
+         "its helper \"/nonexistent/bellwire-exec\" is not there"}};
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct bench *bench = bench_new();
         bench_write_text(bench, "s", "#!/no/such/interpreter\n");
@@ -246,10 +251,9 @@ static void open_pipes_do_not_hold_the_step(void **state) {
 /* proves T7 */
 static void places_are_given_in_order(void **state) {
     (void)state;
-    struct bench *bench =
-        bench_script("echo $1 >> order; while [ ! -e go ]; do sleep 0.01; done",
-                     "  - run-program: [./s, '${HttpQuery}']\n    timeout: 10s\n"
-                     "  - http-response: done\n");
+    struct bench *bench = bench_script("echo $1 >> order; while [ ! -e go ]; do sleep 0.01; done",
+                                       "  - run-program: [./s, '${HttpQuery}']\n    timeout: 10s\n"
+                                       "  - http-response: done\n");
     bench->programs.max = 1;
     struct peer *peers[4];
     for (int i = 0; i < 4; i++) {
@@ -277,8 +281,8 @@ static void places_are_given_in_order(void **state) {
 static void cancelled_runs_leave_no_program(void **state) {
     (void)state;
     pid_t leader = 0;
-    struct bench *bench = bench_script("echo $$ > leader; while :; do sleep 1; done",
-                                       "  - run-program: [./s]\n");
+    struct bench *bench =
+        bench_script("echo $$ > leader; while :; do sleep 1; done", "  - run-program: [./s]\n");
     bench->programs.max = 1;
     struct peer *one = peer_new(&bench->rig), *two = peer_new(&bench->rig);
     peer_say(one, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");

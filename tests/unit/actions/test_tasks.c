@@ -225,8 +225,8 @@ static void nothing_is_written_outside_the_root(void **state) {
                               "append: '${HttpQueryParam(a)}'}\n"
                               "    on-error: continue\n"
                               "  - http-response: '${StepResult} ${LastErrorDescription}'\n");
-    static const char *const evil[] = {"..%2fevil&a=0", "..%2fevil&a=1",  "up%2fevil&a=0",
-                                       "up%2fevil&a=1", "link&a=1",       "a%2f..%2f..%2fevil&a=0",
+    static const char *const evil[] = {"..%2fevil&a=0", "..%2fevil&a=1",   "up%2fevil&a=0",
+                                       "up%2fevil&a=1", "link&a=1",        "a%2f..%2f..%2fevil&a=0",
                                        "&a=0",          "none%2fevil&a=0", "%2f&a=1"};
     for (size_t i = 0; i < ARRAY_SIZE(evil); i++) {
         char head[128];
