@@ -68,7 +68,7 @@ bool event__matches(const struct trigger *trigger, const struct trigger_match *m
             const struct log_place where = {.task = trigger->task->id,
                                             .session = event->link ? client_link_id(event->link)
                                                                    : session_id(event->session)};
-            log_line(LOG_WARN, &where, "%s:%u: \"regex\" passed its match limit on a message",
+            log_line(LOG_WARN, &where, "%s:%u: \"regex\" takes too long on a message",
                      trigger->mark.file, trigger->mark.line);
         }
         return false;

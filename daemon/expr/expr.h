@@ -226,8 +226,9 @@ struct expr_groups { /* captures of the regex, into the subject; count 0 without
     uint32_t starts[EXPR_GROUPS_MAX], ends[EXPR_GROUPS_MAX]; /* UINT32_MAX: did not take part */
 };
 /* `json` decodes the message once per event (NULL: it is no JSON): handed down, called only when a
- * json key asks. No pointer may be NULL but expr_subject.json. A regex past its match limit is no
- * match and *failed. `gate` names the first key that did not hold (for `why`), NULL on a match. */
+ * json key asks. No pointer may be NULL but expr_subject.json. A regex that takes longer than
+ * one evaluation may (or too much memory) is no match and *failed. `gate` names the first key that
+ * did not hold (for `why`), NULL on a match. */
 struct expr_subject {
     struct slice message;
     const struct value *(*json)(void *context);

@@ -44,13 +44,19 @@ static const struct regex *check_regex(lua_State *L) {
                                                               : compile_pattern(L, slot, pattern);
 }
 
+static struct regex_search search_in(lua_State *L, const struct regex *regex,
+                                     struct slice subject) {
+    return regex__search(regex, subject, lua__of(L)->budget.time_ns);
+}
+
 static bool next_match(lua_State *L, struct regex_search *search, struct expr_groups *groups) {
     budget__charge(L, SEARCH_NS);
     enum status status = regex__next(search, groups);
+    budget__charge(L, search->spent_ns);
     if (status == STATUS_NOT_FOUND)
         return false;
     if (status == STATUS_LIMIT)
-        lua__fail(L, STATUS_LIMIT, "the regular expression passed its match limit");
+        lua__fail(L, STATUS_LIMIT, "the regular expression takes too long");
     if (status != STATUS_OK)
         lua__fail(L, status, status_text(status));
     budget__charge(L, (groups->ends[0] - groups->starts[0]) / 2);
@@ -68,7 +74,7 @@ static bool push_group(lua_State *L, const struct expr_groups *groups, uint32_t 
 static int regex_match(lua_State *L) {
     struct slice subject = helper__text(L, 1), name;
     const struct regex *regex = check_regex(L);
-    struct regex_search search = regex__search(regex, subject);
+    struct regex_search search = search_in(L, regex, subject);
     struct expr_groups groups;
     uint32_t number;
     if (!next_match(L, &search, &groups)) {
@@ -119,7 +125,7 @@ static void add_replacement(luaL_Buffer *buffer, struct slice by,
 /* All matches; $1 in `by` is the first group, $0 the match, $$ a dollar. */
 static int regex_replace(lua_State *L) {
     struct slice subject = helper__text(L, 1), by = helper__text(L, 3);
-    struct regex_search search = regex__search(check_regex(L), subject);
+    struct regex_search search = search_in(L, check_regex(L), subject);
     struct expr_groups groups;
     luaL_Buffer buffer;
     size_t at = 0;
@@ -137,7 +143,7 @@ static int regex_replace(lua_State *L) {
 
 static int regex_split(lua_State *L) {
     struct slice subject = helper__text(L, 1);
-    struct regex_search search = regex__search(check_regex(L), subject);
+    struct regex_search search = search_in(L, check_regex(L), subject);
     struct expr_groups groups;
     size_t at = 0;
     lua_Integer count = 0;

@@ -21,6 +21,7 @@ struct expr_matcher {
     struct regex *regex; /* NULL: not asked for */
     struct match_json *json;
     size_t json_count;
+    uint64_t regex_ns; /* bound of one search */
     bool is_case_sensitive;
 };
 
@@ -95,6 +96,7 @@ struct expr_matcher *expr_matcher_new(struct expr_set *set, const struct expr_ma
     if (!matcher)
         return refuse(problem, "out of memory");
     matcher->is_case_sensitive = keys->case_sensitive;
+    matcher->regex_ns = set__time_budget_ns(set);
     if (!take_texts(set, keys, matcher))
         return refuse(problem, "out of memory");
     enum status status = take_json(set, keys, matcher);
@@ -167,7 +169,7 @@ static bool json_holds(const struct expr_matcher *matcher, const struct expr_sub
 
 static bool regex_holds(const struct expr_matcher *matcher, struct slice message,
                         struct expr_groups *groups, bool *failed) {
-    struct regex_search search = regex__search(matcher->regex, message);
+    struct regex_search search = regex__search(matcher->regex, message, matcher->regex_ns);
     enum status status = regex__next(&search, groups);
     *failed = status != STATUS_OK && status != STATUS_NOT_FOUND;
     return status == STATUS_OK;

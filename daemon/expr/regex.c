@@ -1,6 +1,10 @@
-/* PCRE2 behind one file: a pattern is compiled in two forms, one for characters and one for bytes,
- * both at once (7 us each), so that it never changes afterwards. A search takes its match data from
- * its own stack. */
+/* PCRE2 behind one file. A pattern is compiled for characters and for bytes, all at once, so that
+ * it never changes afterwards. A search takes its match data from its own stack.
+ *
+ * PCRE2's match limit bounds neither the time of one step, which may walk the whole subject, nor
+ * the number of places where a match is tried, each with the limit anew. So each pattern has two
+ * forms: the fast one is tried where limit, places and size together bound its time; the careful
+ * one, whose callouts look at the clock, where they do not, or where the fast one gave up. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "expr/regex.h"
 
@@ -8,14 +12,26 @@
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* For the interpreter alone, which takes over where JIT's stack is too small: KiB of frames. */
 #define REGEX_HEAP_LIMIT_KIB 8192
 #define REGEX_SCRATCH_BYTES  1536
 
+#define FAST_STEPS           4000000 /* at worst, of about 1 ns: limit times places times size */
+#define FAST_LIMIT_MIN       16      /* below it nearly every search would have to begin again */
+#define CALLOUT_NS           30
+#define CALLOUTS             256           /* between two looks at the clock, for a small subject */
+#define CALLOUTS_WALK_BYTES  (1024 * 1024) /* what the steps between two looks may walk */
+#define SCANNED_BYTES_PER_NS 16
+
+struct regex_form {
+    pcre2_code *fast;    /* NULL: no limit bounds it, or it was made at run time */
+    pcre2_code *careful; /* NULL: the pattern has no meaning here (`\x{100}` for bytes): no match */
+    bool is_anchored;    /* tried at one place alone */
+};
 struct regex {
-    pcre2_code *text;
-    pcre2_code *bytes; /* NULL: the pattern has no meaning for bytes (`\x{100}`) and matches none */
+    struct regex_form text, bytes;
     uint32_t group_count;
 };
 
@@ -46,19 +62,37 @@ static bool refuse_error(struct expr_problem *problem, size_t offset, int error)
     return refuse(problem, offset, text);
 }
 
-static bool compile_both(struct regex *regex, struct slice pattern, bool is_caseless,
+/* Returns PCRE2's error, 0: none. */
+static int compile_form(struct slice pattern, uint32_t options, bool is_run_time,
+                        struct regex_form *form, size_t *offset) {
+    int error = 0;
+    uint32_t backreference = 0, all_options = 0;
+    form->careful = compile(pattern, options | PCRE2_AUTO_CALLOUT, &error, offset);
+    if (!form->careful)
+        return error;
+    (void)pcre2_pattern_info(form->careful, PCRE2_INFO_ALLOPTIONS, &all_options); /* cannot fail */
+    (void)pcre2_pattern_info(form->careful, PCRE2_INFO_BACKREFMAX, &backreference);
+    form->is_anchored = (all_options & PCRE2_ANCHORED) != 0;
+    if (is_run_time || backreference > 0) /* a step that compares may take as long as the subject */
+        return 0;
+    form->fast = compile(pattern, options, &error, offset);
+    return form->fast ? 0 : error;
+}
+
+static bool compile_both(struct regex *regex, struct slice pattern, struct regex_options asked,
                          struct expr_problem *problem) {
-    int error = 0, bytes_error = 0;
     size_t offset = 0, bytes_offset = 0;
-    uint32_t options = is_caseless ? PCRE2_CASELESS : 0;
-    regex->text = compile(pattern, options | PCRE2_UTF, &error, &offset);
-    if (!regex->text)
+    uint32_t options = asked.is_caseless ? PCRE2_CASELESS : 0;
+    int error =
+        compile_form(pattern, options | PCRE2_UTF, asked.is_run_time, &regex->text, &offset);
+    if (error)
         return refuse_error(problem, offset, error);
-    regex->bytes = compile(pattern, options | PCRE2_NEVER_UTF, &bytes_error, &bytes_offset);
-    if (!regex->bytes && bytes_error == PCRE2_ERROR_HEAP_FAILED)
-        return refuse_error(problem, 0, bytes_error);
+    error = compile_form(pattern, options | PCRE2_NEVER_UTF, asked.is_run_time, &regex->bytes,
+                         &bytes_offset);
+    if (error == PCRE2_ERROR_HEAP_FAILED)
+        return refuse_error(problem, 0, error);
     uint32_t groups = 0;
-    (void)pcre2_pattern_info(regex->text, PCRE2_INFO_CAPTURECOUNT, &groups); /* cannot fail */
+    (void)pcre2_pattern_info(regex->text.careful, PCRE2_INFO_CAPTURECOUNT, &groups); /* as above */
     regex->group_count = groups + 1;
     if (regex->group_count > EXPR_GROUPS_MAX) {
         char text[EXPR_WHY_MAX];
@@ -83,7 +117,7 @@ struct regex *regex__new(struct slice pattern, struct regex_options options,
         (void)refuse(problem, 0, "out of memory");
         return NULL;
     }
-    if (!compile_both(regex, pattern, options.is_caseless, problem)) {
+    if (!compile_both(regex, pattern, options, problem)) {
         regex__free(regex);
         return NULL;
     }
@@ -93,8 +127,11 @@ struct regex *regex__new(struct slice pattern, struct regex_options options,
 void regex__free(struct regex *regex) {
     if (!regex)
         return;
-    pcre2_code_free(regex->bytes);
-    pcre2_code_free(regex->text);
+    struct regex_form *forms[] = {&regex->text, &regex->bytes};
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+        pcre2_code_free(forms[i]->fast);
+        pcre2_code_free(forms[i]->careful);
+    }
     free(regex);
 }
 
@@ -106,9 +143,9 @@ bool regex__group_name(const struct regex *regex, size_t index, struct slice *na
                        uint32_t *number) {
     uint32_t count = 0, size = 0;
     PCRE2_SPTR table = NULL;
-    (void)pcre2_pattern_info(regex->text, PCRE2_INFO_NAMECOUNT, &count); /* none can fail */
-    (void)pcre2_pattern_info(regex->text, PCRE2_INFO_NAMEENTRYSIZE, &size);
-    (void)pcre2_pattern_info(regex->text, PCRE2_INFO_NAMETABLE, &table);
+    (void)pcre2_pattern_info(regex->text.careful, PCRE2_INFO_NAMECOUNT, &count); /* none can fail */
+    (void)pcre2_pattern_info(regex->text.careful, PCRE2_INFO_NAMEENTRYSIZE, &size);
+    (void)pcre2_pattern_info(regex->text.careful, PCRE2_INFO_NAMETABLE, &table);
     if (index >= count)
         return false;
     const unsigned char *row = table + index * size;
@@ -153,12 +190,16 @@ static bool is_ascii(struct slice text) {
     return i == text.size;
 }
 
-struct regex_search regex__search(const struct regex *regex, struct slice subject) {
+struct regex_search regex__search(const struct regex *regex, struct slice subject,
+                                  uint64_t time_ns) {
     if (subject.size == 0)
         subject = SLICE(""); /* PCRE2 wants no NULL */
     bool is_text = is_ascii(subject) || slice_is_utf8(subject);
-    return (struct regex_search){
-        .regex = regex, .subject = subject, .code = is_text ? regex->text : regex->bytes};
+    const struct regex_form *form = is_text ? &regex->text : &regex->bytes;
+    return (struct regex_search){.regex = regex,
+                                 .subject = subject,
+                                 .form = form->careful ? form : NULL,
+                                 .time_ns = time_ns};
 }
 
 /* `\K` in a look-behind can end a match before its start: then it is empty. */
@@ -180,32 +221,88 @@ static enum status status_of_match(int result) {
     return result == PCRE2_ERROR_NOMEMORY ? STATUS_NO_MEMORY : STATUS_LIMIT;
 }
 
-static enum status match_at(const struct regex_search *search, struct regex_scratch *scratch,
-                            struct expr_groups *out) {
+struct watch {                  /* of one search by a careful form */
+    uint64_t time_ns, start_ns; /* start 0: the clock was not read yet */
+    uint32_t callouts, stride;
+};
+
+static uint64_t cpu_ns(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now); /* Linux always has it */
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static int on_callout(pcre2_callout_block *block, void *data) {
+    struct watch *watch = data;
+    (void)block; /* where it stands does not matter */
+    if (++watch->callouts % watch->stride != 0)
+        return 0;
+    uint64_t now = cpu_ns();
+    if (!watch->start_ns)
+        watch->start_ns = now;
+    return now - watch->start_ns > watch->time_ns ? PCRE2_ERROR_MATCHLIMIT : 0;
+}
+
+struct try { /* what the two forms of one search share */
+    pcre2_match_context *context;
+    pcre2_match_data *data;
+    struct watch watch;
+};
+
+static int match_with(const pcre2_code *code, const struct regex_search *search, struct try *try) {
+    PCRE2_SPTR subject = (PCRE2_SPTR)search->subject.bytes;
+    /* Checked by regex__search(); the form for bytes has nothing to check. */
+    uint32_t options = PCRE2_NO_UTF_CHECK | (search->is_after_empty ? PCRE2_NOTEMPTY_ATSTART : 0);
+    int result = pcre2_match(code, subject, search->subject.size, search->from, options, try->data,
+                             try->context);
+    if (result == PCRE2_ERROR_JIT_STACKLIMIT)
+        result = pcre2_match(code, subject, search->subject.size, search->from,
+                             options | PCRE2_NO_JIT, try->data, try->context);
+    return result;
+}
+
+/* The fast form, as far as its time is bounded; PCRE2_ERROR_MATCHLIMIT: not far enough. */
+static int match_fast(const struct regex_search *search, struct try *try) {
+    const struct regex_form *form = search->form;
+    size_t size = search->subject.size - search->from + 1;
+    uint64_t limit = FAST_STEPS / size / (form->is_anchored ? 1 : size);
+    if (!form->fast || limit < FAST_LIMIT_MIN)
+        return PCRE2_ERROR_MATCHLIMIT;
+    limit = limit < REGEX_MATCH_LIMIT ? limit : REGEX_MATCH_LIMIT;
+    (void)pcre2_set_match_limit(try->context, (uint32_t)limit); /* cannot fail */
+    return match_with(form->fast, search, try);
+}
+
+static int match_careful(const struct regex_search *search, struct try *try) {
+    size_t stride = CALLOUTS_WALK_BYTES / (search->subject.size + 1);
+    try->watch.stride = stride < 1 ? 1 : stride < CALLOUTS ? (uint32_t)stride : CALLOUTS;
+    (void)pcre2_set_match_limit(try->context, UINT32_MAX); /* neither can fail */
+    (void)pcre2_set_callout(try->context, on_callout, &try->watch);
+    return match_with(search->form->careful, search, try);
+}
+
+static enum status match(struct regex_search *search, struct regex_scratch *scratch,
+                         struct expr_groups *out) {
     pcre2_general_context *general =
         pcre2_general_context_create(scratch_alloc, scratch_free, scratch);
-    pcre2_match_context *limits = general ? pcre2_match_context_create(general) : NULL;
+    struct try try = {.watch.time_ns = search->time_ns};
+    try.context = general ? pcre2_match_context_create(general) : NULL;
     uint32_t groups = search->regex->group_count;
-    pcre2_match_data *data = limits ? pcre2_match_data_create(groups, general) : NULL;
+    try.data = try.context ? pcre2_match_data_create(groups, general) : NULL;
     enum status status = STATUS_NO_MEMORY;
-    if (data) {
-        (void)pcre2_set_match_limit(limits, REGEX_MATCH_LIMIT); /* neither can fail */
-        (void)pcre2_set_heap_limit(limits, REGEX_HEAP_LIMIT_KIB);
-        PCRE2_SPTR subject = (PCRE2_SPTR)search->subject.bytes;
-        /* Checked by regex__search(); the form for bytes has nothing to check. */
-        uint32_t options = PCRE2_NO_UTF_CHECK;
-        options |= search->is_after_empty ? PCRE2_NOTEMPTY_ATSTART : 0;
-        int result = pcre2_match(search->code, subject, search->subject.size, search->from, options,
-                                 data, limits);
-        if (result == PCRE2_ERROR_JIT_STACKLIMIT)
-            result = pcre2_match(search->code, subject, search->subject.size, search->from,
-                                 options | PCRE2_NO_JIT, data, limits);
+    if (try.data) {
+        (void)pcre2_set_heap_limit(try.context, REGEX_HEAP_LIMIT_KIB); /* cannot fail */
+        int result = match_fast(search, &try);
+        if (result == PCRE2_ERROR_MATCHLIMIT || result == PCRE2_ERROR_HEAPLIMIT)
+            result = match_careful(search, &try);
         status = status_of_match(result);
         if (status == STATUS_OK)
-            take_groups(search->regex, pcre2_get_ovector_pointer(data), out);
+            take_groups(search->regex, pcre2_get_ovector_pointer(try.data), out);
     }
-    pcre2_match_data_free(data);
-    pcre2_match_context_free(limits);
+    size_t scanned = (status == STATUS_OK ? out->ends[0] : search->subject.size) - search->from;
+    search->spent_ns = (uint64_t)try.watch.callouts * CALLOUT_NS + scanned / SCANNED_BYTES_PER_NS;
+    pcre2_match_data_free(try.data);
+    pcre2_match_context_free(try.context);
     pcre2_general_context_free(general);
     return status;
 }
@@ -215,11 +312,12 @@ enum status regex__next(struct regex_search *search, struct expr_groups *out) {
     scratch.used = 0;
     out->subject = search->subject.bytes;
     out->count = 0;
-    if (!search->code)
+    search->spent_ns = 0;
+    if (!search->form)
         return STATUS_NOT_FOUND;
-    enum status status = match_at(search, &scratch, out);
+    enum status status = match(search, &scratch, out);
     if (status != STATUS_OK) {
-        search->code = NULL;
+        search->form = NULL;
         return status;
     }
     search->from = out->ends[0];

@@ -4,7 +4,7 @@
  * group ends inside one), any other subject by bytes, where `\xHH` is that byte. NUL is a character
  * like any other. `\w \d \s \b` know ASCII only unless the pattern starts with `(*UCP)`. `\C` is
  * refused.
- * Bounds  PCRE2's match limit of REGEX_MATCH_LIMIT for each search; EXPR_GROUPS_MAX groups.
+ * Bounds  the CPU time of each search, give or take a few milliseconds; EXPR_GROUPS_MAX groups.
  * Memory  a search allocates nothing from the heap where PCRE2 has JIT, unless the pattern needs
  * more than JIT's 32 KiB of stack.
  * Thread  a struct regex may be used by all threads at once. */
@@ -17,6 +17,7 @@
 #define REGEX_RUN_TIME_BYTES_MAX 1024
 
 struct regex;
+struct regex_form; /* private */
 struct regex_options {
     bool is_caseless;
     bool is_run_time; /* the pattern was made by an expression: REGEX_RUN_TIME_BYTES_MAX holds */
@@ -38,14 +39,17 @@ bool regex__group_name(const struct regex *regex, size_t index, struct slice *na
 struct regex_search {
     const struct regex *regex;
     struct slice subject;
-    const void *code; /* the form for characters or the one for bytes; NULL: matches nothing */
+    const struct regex_form *form; /* for characters or for bytes; NULL: matches nothing */
     size_t from;
     bool is_after_empty;
+    uint64_t time_ns;  /* bound of each search */
+    uint64_t spent_ns; /* about, of the last one */
 };
-struct regex_search regex__search(const struct regex *regex, struct slice subject);
+struct regex_search regex__search(const struct regex *regex, struct slice subject,
+                                  uint64_t time_ns);
 /* The next match that does not overlap the one before; an empty one is given once at each place.
- * Fills `out` but for `matcher`. STATUS_NOT_FOUND at the end (out->count is 0), STATUS_LIMIT (match
- * limit), STATUS_NO_MEMORY. After anything but STATUS_OK the search is over. */
+ * Fills `out` but for `matcher`. STATUS_NOT_FOUND at the end (out->count is 0), STATUS_LIMIT (its
+ * time or memory is over), STATUS_NO_MEMORY. After anything but STATUS_OK the search is over. */
 enum status regex__next(struct regex_search *search, struct expr_groups *out);
 
 #endif

@@ -1,11 +1,15 @@
 /* Patterns in their two forms, searches one after the other, and their bounds. */
 #include "expr/regex.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "tests/unit/cmocka_all.h"
 #include "tests/unit/fail_alloc.h"
+
+#define SEARCH_NS 10000000
 
 static struct regex *make(const char *pattern) {
     struct expr_problem problem;
@@ -24,11 +28,11 @@ static struct slice group(const struct expr_groups *groups, uint32_t number) {
 /* All matches as one text, each behind a `<`. */
 static void assert_matches(const char *pattern, struct slice subject, const char *expected) {
     struct regex *regex = make(pattern);
-    struct regex_search search = regex__search(regex, subject);
+    struct regex_search search = regex__search(regex, subject, SEARCH_NS);
     struct expr_groups groups;
     struct buffer found;
     enum status status;
-    buffer_init(&found, 4096);
+    buffer_init(&found, 128 * 1024);
     while ((status = regex__next(&search, &groups)) == STATUS_OK) {
         assert_int_equal(buffer_append(&found, SLICE("<")), STATUS_OK);
         assert_int_equal(buffer_append(&found, group(&groups, 0)), STATUS_OK);
@@ -45,7 +49,7 @@ static void assert_matches(const char *pattern, struct slice subject, const char
 
 static enum status first_status(const char *pattern, struct slice subject) {
     struct regex *regex = make(pattern);
-    struct regex_search search = regex__search(regex, subject);
+    struct regex_search search = regex__search(regex, subject, SEARCH_NS);
     struct expr_groups groups;
     enum status status = regex__next(&search, &groups);
     regex__free(regex);
@@ -114,7 +118,7 @@ static void case_is_ignored_only_when_asked(void **state) {
     struct regex *regex =
         regex__new(SLICE("^\xc3\xa9T$"), (struct regex_options){.is_caseless = true}, &problem);
     struct expr_groups groups;
-    struct regex_search search = regex__search(regex, SLICE("\xc3\x89t"));
+    struct regex_search search = regex__search(regex, SLICE("\xc3\x89t"), SEARCH_NS);
     assert_int_equal(regex__next(&search, &groups), STATUS_OK);
     regex__free(regex);
     assert_matches("t", SLICE("T"), "");
@@ -134,7 +138,7 @@ static void groups_have_numbers_and_names(void **state) {
     assert_int_equal(number, 1);
     assert_false(regex__group_name(regex, 2, &name, &number));
 
-    struct regex_search search = regex__search(regex, SLICE("on 12-xz"));
+    struct regex_search search = regex__search(regex, SLICE("on 12-xz"), SEARCH_NS);
     struct expr_groups groups;
     assert_int_equal(regex__next(&search, &groups), STATUS_OK);
     assert_int_equal(groups.count, 4);
@@ -194,6 +198,60 @@ static void a_search_that_takes_too_long_is_a_limit(void **state) {
 }
 
 /* What needs more stack than JIT has is left to the interpreter and its own limits. */
+static uint64_t cpu_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+/* proves T3 */
+static void no_pattern_and_no_size_takes_longer_than_the_bound(void **state) {
+    (void)state;
+    static const char *const patterns[] = {
+        "(a+)+[bc]",  ".*.*[yz]",          "a*a*a*a*a*a*[bc]",    "(?=.*[xy])(?=.*z)",
+        "(a|aa)+$b",  "^(.*).*\\1[xy]",    "(.*)x?.*\\1[yz]",     "(?1)?(a*a*a*[bc])",
+        "(?>a+|b)+c", "(?:a|b|ab)*[cd]",   "\\b(\\w+\\s*)*[=;]$", "(?:a?){1,99}a{99}[bc]",
+        "(a+)+$^",    "(?<=a)(a*)*(?!a)b", "(?s)(.+)+\\n[xy]",    "(a*)*(a*)*[bc]",
+    };
+    static const size_t sizes[] = {40, 300, 600, 3000, 64 * 1024, 1024 * 1024};
+    char *text = malloc(sizes[ARRAY_SIZE(sizes) - 1]);
+    assert_non_null(text);
+    memset(text, 'a', sizes[ARRAY_SIZE(sizes) - 1]);
+    for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
+        for (size_t s = 0; s < ARRAY_SIZE(sizes); s++) {
+            uint64_t begin = cpu_ms();
+            (void)first_status(patterns[i], (struct slice){text, sizes[s]}); /* any will do */
+            uint64_t took = cpu_ms() - begin;
+            if (took > 100)
+                fail_msg("%s took %" PRIu64 " ms for %zu bytes", patterns[i], took, sizes[s]);
+        }
+    }
+    free(text);
+}
+
+/* The same answers where the fast form gives up, or is not asked. */
+static void large_subjects_and_long_searches_find_the_same(void **state) {
+    (void)state;
+    struct buffer words, expected;
+    buffer_init(&words, 128 * 1024);
+    buffer_init(&expected, 128 * 1024);
+    for (int i = 0; i < 130; i++)
+        assert_int_equal(buffer_append(&words, SLICE("ab ")), STATUS_OK);
+    assert_matches("(?<a>\\w+) (?<b>\\w+) $", buffer_slice(&words), "<ab ab ");
+    while (words.size < 64 * 1024)
+        assert_int_equal(buffer_append(&words, SLICE("ab ")), STATUS_OK);
+    assert_int_equal(buffer_append(&words, SLICE("price: 12")), STATUS_OK);
+    assert_matches("price: (\\d+)", buffer_slice(&words), "<price: 12");
+    assert_matches("^ab .*: \\d+", (struct slice){words.bytes + words.size - 12, 12},
+                   "<ab price: 12");
+    assert_int_equal(buffer_append(&expected, SLICE("<")), STATUS_OK);
+    assert_int_equal(buffer_append(&expected, buffer_slice(&words)), STATUS_OK);
+    assert_int_equal(buffer_append(&expected, (struct slice){"", 1}), STATUS_OK);
+    assert_matches("^ab .*: \\d+", buffer_slice(&words), expected.bytes);
+    buffer_deinit(&expected);
+    buffer_deinit(&words);
+}
+
 static void a_deep_search_falls_back_to_the_interpreter(void **state) {
     (void)state;
     size_t size = 8000;
@@ -217,7 +275,7 @@ static void a_search_allocates_nothing(void **state) {
     atomic_store(&allocation_count, 0);
     for (int round = 0; round < 3; round++) {
         for (size_t i = 0; i < ARRAY_SIZE(subjects); i++) {
-            struct regex_search search = regex__search(regex, slice_of(subjects[i]));
+            struct regex_search search = regex__search(regex, slice_of(subjects[i]), SEARCH_NS);
             assert_int_equal(regex__next(&search, &groups), i == 1 ? STATUS_NOT_FOUND : STATUS_OK);
         }
     }
@@ -236,7 +294,7 @@ static void without_memory_nothing_is_made(void **state) {
 
     struct regex *regex = make("(*NO_JIT)(a+)+b");
     struct expr_groups groups;
-    struct regex_search search = regex__search(regex, SLICE("aaab"));
+    struct regex_search search = regex__search(regex, SLICE("aaab"), SEARCH_NS);
     fail_alloc_after(0);
     enum status status = regex__next(&search, &groups);
     fail_alloc_never();
@@ -249,7 +307,7 @@ static void *search_both(void *regex) {
     size_t found = 0;
     for (int i = 0; i < 200; i++) {
         struct slice subject = i % 2 ? SLICE("say \xff") : SLICE("say \xc3\xa9");
-        struct regex_search search = regex__search(regex, subject);
+        struct regex_search search = regex__search(regex, subject, SEARCH_NS);
         struct expr_groups groups;
         found += regex__next(&search, &groups) == STATUS_OK;
     }
@@ -281,6 +339,8 @@ int main(void) {
         cmocka_unit_test(wrong_patterns_are_refused_with_their_place),
         cmocka_unit_test(patterns_made_at_run_time_are_bounded),
         cmocka_unit_test(a_search_that_takes_too_long_is_a_limit),
+        cmocka_unit_test(no_pattern_and_no_size_takes_longer_than_the_bound),
+        cmocka_unit_test(large_subjects_and_long_searches_find_the_same),
         cmocka_unit_test(a_deep_search_falls_back_to_the_interpreter),
         cmocka_unit_test(a_search_allocates_nothing),
         cmocka_unit_test(without_memory_nothing_is_made),
