@@ -24,6 +24,8 @@ const struct event_ops event__http_ops = {
 
 void dispatch__head(void *context, struct server_request *request, struct server_route *out) {
     struct triggers *triggers = context;
+    if (!gate__access(triggers, request, out))
+        return;
     const struct trigger_server *server = triggers__server(triggers, request->config->options.id);
     if (request->http.is_websocket) {
         head_of_upgrade(triggers, server, request, out);
@@ -40,12 +42,15 @@ void dispatch__head(void *context, struct server_request *request, struct server
     }
     const struct trigger *trigger = route->value;
     const struct trigger_http *args = trigger->args;
+    if (!args->prefetch && !gate__speculation(triggers, out))
+        return;
     out->route = trigger;
     out->max_body_bytes = args->max_body_bytes;
     out->body_timeout_ms = args->body_timeout_ms;
     out->response_timeout_ms = args->response_timeout_ms;
     /* The body may come turns later, and the program may be another one by then. */
     request->attachment = (void *)(uintptr_t)triggers->generation;
+    gate__auth(triggers, request, &args->auth, out);
 }
 
 static void log_unknown_path(struct triggers *triggers, const struct trigger_server *server,
@@ -76,30 +81,49 @@ static void head_of_upgrade(struct triggers *triggers, const struct trigger_serv
     size_t count =
         server ? http_router_all(server->ws, request->http.path, few, ARRAY_SIZE(few)) : 0;
     for (size_t i = 0; i < count && i < ARRAY_SIZE(few); i++)
-        if (index__is_accepting(few[i]->value))
+        if (index__is_accepting(few[i]->value)) {
+            gate__auth(triggers, request, NULL, out);
             return;
+        }
     /* More routes than fit on the stack: the answer is looked for among all of them. */
     for (size_t i = 0; count > ARRAY_SIZE(few) && i < server->ws_count; i++)
         if (index__is_accepting(server->ws_routes[i].value) &&
-            http_pattern_matches(server->ws_routes[i].pattern, request->http.path))
+            http_pattern_matches(server->ws_routes[i].pattern, request->http.path)) {
+            gate__auth(triggers, request, NULL, out);
             return;
+        }
     out->status = 404;
     log_unknown_path(triggers, server, request);
+}
+
+/* The program changed while the body came. NULL: the request was answered. */
+static const struct trigger *match_anew(struct triggers *triggers, struct server_request *request) {
+    struct server_route again = {0};
+    gate__set_late(triggers, true);
+    dispatch__head(triggers, request, &again);
+    gate__set_late(triggers, false);
+    if (again.status) {
+        const struct server_response response = {
+            .status = again.status, .headers = again.headers, .header_count = again.header_count};
+        (void)server_respond(request, &response); /* gone: dropped and counted */
+        return NULL;
+    }
+    request->route = again.route;
+    request->user = again.user;
+    return again.route;
 }
 
 void dispatch__request(void *context, struct server_request *request) {
     struct triggers *triggers = context;
     const struct trigger *trigger = request->route;
     if ((uint64_t)(uintptr_t)request->attachment != triggers->generation) {
-        struct server_route again = {0};
-        dispatch__head(triggers, request, &again);
-        if (again.status) { /* its task went away while the body came */
-            (void)server_respond(
-                request, &(struct server_response){.status = again.status}); /* gone: dropped */
+        trigger = match_anew(triggers, request);
+        if (!trigger)
             return;
-        }
-        trigger = again.route;
     }
+    const struct trigger_http *args = trigger->args;
+    if (args->auth.hmac.name.bytes && !gate__signature(triggers, request, &args->auth))
+        return;
     struct request_event event = {
         .event = {.ops = &event__http_ops, .trigger = trigger, .cause = RUN_TRIGGER},
         .request = request};

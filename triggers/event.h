@@ -3,6 +3,7 @@
 #ifndef BELLWIRE_TRIGGERS_EVENT_H
 #define BELLWIRE_TRIGGERS_EVENT_H
 
+#include "triggers/gate.h"
 #include "triggers/triggers.h"
 
 #define TRIGGER(name) extern const struct trigger_kind trigger_##name;
@@ -23,6 +24,7 @@ struct trigger_http {
     uint64_t max_body_bytes, body_timeout_ms, response_timeout_ms; /* 0: the server's */
     uint32_t unmet, respond;
     bool prefetch;
+    struct trigger_auth auth;
 };
 
 struct trigger_match { /* the match keys of messages */
@@ -122,6 +124,7 @@ struct path_class {
 struct triggers {
     struct engine *engine;
     struct net_loop *loop;
+    struct gate *gate;
     struct map classes;                  /* of the present generation */
     const struct trigger_server *server; /* looked up last */
     uint64_t generation, refusals_logged_ms;

@@ -23,6 +23,8 @@ static const struct config_field fields[] = {
               .doc = "answers at once with this status, then runs"),
     FIELD_BOOL(struct trigger_http, prefetch, "prefetch", .is_constant = true, .dflt = "false",
                .doc = "speculative requests of a browser may start the task"),
+    FIELD_STRUCT(struct trigger_http, auth, "auth", trigger_auth_fields,
+                 .doc = "who may start the task, in place of the server's auth"),
     FIELD_END};
 
 const struct trigger_kind trigger_http_request = {
@@ -48,5 +50,6 @@ static bool prepare_request(struct prepare *prepare, void *args) {
                                     "or POST, got \"" SLICE_FMT "\"",
                                     SLICE_ARG(http->methods.items[i]));
     }
-    return is_good;
+    return trigger__prepare_auth(prepare, &http->auth, offsetof(struct trigger_http, auth)) &&
+           is_good;
 }

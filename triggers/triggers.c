@@ -38,13 +38,21 @@ struct triggers *triggers_new(struct engine *engine, struct net_loop *loop) {
         return NULL;
     triggers->engine = engine;
     triggers->loop = loop;
+    triggers->gate = gate__new();
+    if (!triggers->gate) {
+        free(triggers);
+        return NULL;
+    }
     struct hash_key key;
     crypto_random(&key, sizeof key);
     map_init(&triggers->classes, key);
     return triggers;
 }
 
+void triggers_end(struct triggers *triggers) { gate__end(triggers->gate); }
+
 void triggers_free(struct triggers *triggers) {
+    gate__free(triggers->gate);
     path_class__forget_all(&triggers->classes);
     map_deinit(&triggers->classes);
     free(triggers);

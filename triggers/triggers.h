@@ -26,6 +26,7 @@ const struct task *triggers_find_request(const struct program *program, struct s
 struct triggers;
 struct triggers *triggers_new(struct engine *engine,
                               struct net_loop *loop); /* NULL without memory */
+void triggers_end(struct triggers *triggers); /* gives up requests; before the servers are freed */
 void triggers_free(struct triggers *triggers);
 /* For server_set_options; its context is the struct triggers. */
 extern const struct server_events triggers_server_events;

@@ -2,6 +2,7 @@
 #ifndef BELLWIRE_DECLARE_INTERNAL_H
 #define BELLWIRE_DECLARE_INTERNAL_H
 
+#include "access/fields.h"
 #include "declare/declare.h"
 
 /* The value of a declaration must be a mapping; `what` is "server" and the like. */
@@ -34,5 +35,13 @@ struct declare_place {
 bool declare__place(const struct config_entry *entry, const struct declare_place *place,
                     struct arena *arena, struct config_diag *diag, struct client_options *options);
 extern const struct config_choice declare__schemes[];
+
+/* The keys of a server that say who may ask it, checked and taken into its options. */
+struct declare_access {
+    struct config_texts origins, hosts, proxies;
+    struct access_keys auth;
+};
+bool declare__access(const struct config_node *node, const struct declare_access *keys,
+                     const struct config_reader *reader, struct server_options *out);
 
 #endif

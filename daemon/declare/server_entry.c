@@ -5,6 +5,7 @@ struct server_keys {
     struct server_options options;
     struct config_texts bind, subprotocols;
     int slow_consumer;
+    struct declare_access access;
 };
 
 static bool check_bind(const struct config_node *node, struct server_keys *keys,
@@ -54,6 +55,14 @@ const struct config_field declare_server_fields[] = {
               .max = 10000000, .doc = "sessions at once; 503 past it"),
     FIELD_U32(struct server_keys, options.max_sessions_per_address, "max-sessions-per-address",
               .max = 10000000, .doc = "sessions of one address at once; 0 is no bound"),
+    FIELD_TEXTS(struct server_keys, access.origins, "origins",
+                .doc = "pages of other origins that may ask, or any"),
+    FIELD_TEXTS(struct server_keys, access.hosts, "hosts",
+                .doc = "further names that this server goes by, or any"),
+    FIELD_TEXTS(struct server_keys, access.proxies, "trusted-proxies",
+                .doc = "addresses and networks whose X-Forwarded-For is believed"),
+    FIELD_STRUCT(struct server_keys, access.auth, "auth", access_auth_fields,
+                 .doc = "credentials that are needed; any of the ways suffices"),
     FIELD_END};
 
 bool declare_server(const struct config_entry *entry, struct arena *arena, struct config_diag *diag,
@@ -75,6 +84,7 @@ bool declare_server(const struct config_entry *entry, struct arena *arena, struc
     keys.options.subprotocols =
         (struct server_texts){keys.subprotocols.items, keys.subprotocols.count};
     keys.options.slow_consumer = (uint32_t)keys.slow_consumer;
+    is_good &= declare__access(node, &keys.access, &reader, &keys.options);
     out->options = keys.options;
     return declare__spell(entry, arena, diag, &out->json) && is_good;
 }

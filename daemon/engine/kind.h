@@ -77,6 +77,11 @@ struct slice prepare_only_server(const struct prepare *prepare);
  */
 bool prepare_task(struct prepare *prepare, size_t offset, struct slice id,
                   const struct arg_value *vars);
+/* The value of the secret that a field names, as long as the program; an error with the nearest
+ * name when there is none. */
+bool prepare_secret(struct prepare *prepare, size_t offset, struct slice name, struct slice *value);
+/* For loaders that report to a place of their own. */
+struct config_diag *prepare_diag(const struct prepare *prepare);
 void prepare_cleanup(struct prepare *prepare, void (*cleanup)(void *object), void *object);
 
 /* ---- trigger kinds

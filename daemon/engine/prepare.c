@@ -231,6 +231,26 @@ bool prepare_task(struct prepare *prepare, size_t offset, struct slice id,
     return is_good;
 }
 
+bool prepare_secret(struct prepare *prepare, size_t offset, struct slice name,
+                    struct slice *value) {
+    struct builder *b = prepare->tb->builder;
+    for (size_t i = 0; i < b->input->secret_count; i++)
+        if (slice_equal(b->input->secrets[i].name, name))
+            return arena_copy(b->arena, b->input->secrets[i].value, value) == STATUS_OK;
+    config_error(b->diag, prepare_mark(prepare, offset), "unknown secret \"" SLICE_FMT "\"",
+                 SLICE_ARG(name));
+    const char **names = builder_alloc(b, (b->input->secret_count + 1) * sizeof *names);
+    for (size_t i = 0; names && i < b->input->secret_count; i++)
+        names[i] = arena_text(b->arena, b->input->secrets[i].name);
+    if (names && b->input->secret_count)
+        config_hint_nearest(b->diag, name, names, b->input->secret_count);
+    return false;
+}
+
+struct config_diag *prepare_diag(const struct prepare *prepare) {
+    return prepare->tb->builder->diag;
+}
+
 void prepare_cleanup(struct prepare *prepare, void (*cleanup)(void *object), void *object) {
     program_own(prepare->tb->builder->program, cleanup, object);
 }
