@@ -104,7 +104,10 @@ static void take_server(struct apply *apply, const struct declare_server *declar
         row->is_wanted = declared->options.enabled;
     row->is_enabled = declared->options.enabled;
     row->is_declared = true;
-    struct server_config *config = server_config_new(&declared->options);
+    struct server_options options = declared->options;
+    options.machine_names = (struct server_texts){supervisor->machine_names.items,
+                                                  supervisor->machine_names.count};
+    struct server_config *config = server_config_new(&options);
     if (!config)
         abort(); /* half a change cannot be applied */
     if (row->config)

@@ -7,6 +7,7 @@
 
 #include "crypto/crypto.h"
 #include "daemon/api.h"
+#include "net/tls.h"
 
 #define SECOND_MS          1000
 #define EXIT_CONFIGURATION 78
@@ -188,9 +189,17 @@ static bool make_workers(struct supervisor *supervisor) {
     supervisor->pulses = base_alloc(count * sizeof *supervisor->pulses);
     supervisor->is_stalled = base_alloc(count * sizeof *supervisor->is_stalled);
     supervisor->exec_helper = find_exec_helper();
+    supervisor->crypto_pool = crypto_pool_new(&(struct crypto_pool_options){0});
+    arena_init(&supervisor->names_arena, 512, 0);
+    if (!supervisor->crypto_pool ||
+        access_machine_names(&supervisor->names_arena, &supervisor->machine_names)) {
+        log_line(LOG_ERROR, NULL, "cannot make the threads for passwords and TLS");
+        return false;
+    }
     struct worker_options options = {.count = count,
                                      .programs = &supervisor->programs,
                                      .exec_helper = supervisor->exec_helper,
+                                     .crypto_pool = supervisor->crypto_pool,
                                      .hosts = supervisor->hosts};
     crypto_random(&options.id_key, sizeof options.id_key);
     for (uint32_t i = 0; i < count; i++) {
@@ -288,6 +297,7 @@ static void tear_down(struct supervisor *supervisor) {
             _Exit(1); /* a worker that cannot be reached cannot be waited for */
     for (uint32_t i = 0; i < supervisor->worker_count && supervisor->workers; i++)
         worker_join(&supervisor->workers[i]);
+    crypto_pool_free(supervisor->crypto_pool);
     for (uint32_t i = 0; i < supervisor->worker_count && supervisor->workers; i++)
         worker_deinit(&supervisor->workers[i]);
     if (supervisor->registry)
@@ -311,6 +321,7 @@ static void tear_down(struct supervisor *supervisor) {
     }
     supervisor__free_rows(supervisor);
     arena_deinit(&supervisor->registry_arena);
+    arena_deinit(&supervisor->names_arena);
     free(supervisor->workers);
     free(supervisor->sets);
     free(supervisor->client_sets);

@@ -75,6 +75,9 @@ struct supervisor {
     uint32_t worker_count;
     struct action_programs programs;
     char *exec_helper;
+    struct crypto_pool *crypto_pool;
+    struct arena names_arena;
+    struct access_list machine_names; /* looked up once */
     struct generation *generation; /* the one that serves */
     uint64_t generation_number, started_ms, drain_until_ms;
     struct list servers, clients; /* rows */

@@ -26,7 +26,8 @@ static void run_done(struct net_message *message, struct net_loop *loop);
 bool worker_init(struct worker *worker, const struct worker_options *options) {
     *worker = (struct worker){.number = options->number};
     net_timer_init(&worker->tick, on_tick);
-    worker->loop = net_loop_new(&(struct net_loop_options){.clock = &clock_system});
+    worker->loop = net_loop_new(&(struct net_loop_options){
+        .clock = &clock_system, .crypto_pool = options->crypto_pool});
     if (!worker->loop)
         return false;
     struct engine_options engine = {.clock = &clock_coarse,
@@ -72,6 +73,8 @@ void worker_deinit(struct worker *worker) {
         action_host_end(&worker->host);
     if (worker->clients)
         client_set_free(worker->clients);
+    if (worker->triggers)
+        triggers_end(worker->triggers);
     if (worker->servers)
         server_set_free(worker->servers);
     if (worker->triggers)

@@ -28,6 +28,7 @@ struct worker_options {
     struct hash_key id_key;
     struct action_programs *programs;
     const char *exec_helper;
+    struct crypto_pool *crypto_pool; /* outlives the workers' threads */
     struct action_host *const *hosts; /* of all workers; outlives them */
     uint64_t max_run_memory_bytes, run_memory_bytes;
 };
