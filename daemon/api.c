@@ -111,7 +111,10 @@ static enum status tell_clients(void *context, struct arena *arena, struct contr
                                                          .json = row->json,
                                                          .origin = row->origin,
                                                          .is_enabled = row->is_enabled,
-                                                         .since_ms = row->since_ms};
+                                                         .since_ms = row->since_ms,
+                                                         .owner = row->owner,
+                                                         .options = &row->config->options,
+                                                         .counters = &row->counters};
     }
     return STATUS_OK;
 }
@@ -207,6 +210,7 @@ bool api_open(struct supervisor *supervisor) {
     for (uint32_t i = 0; i < supervisor->worker_count; i++)
         workers[i] =
             (struct control_worker){supervisor->workers[i].loop, supervisor->workers[i].servers,
+                                    supervisor->workers[i].clients,
                                     supervisor->workers[i].engine};
     supervisor->control =
         control_open(&(struct control_options){.loop = supervisor->loop,

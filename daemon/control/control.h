@@ -46,6 +46,7 @@ void out_slice_map(struct out *out, struct slice name); /* a name that is no con
 struct control_worker {
     struct net_loop *loop;
     struct server_set *servers;
+    struct client_set *clients;
     struct engine *engine;
 };
 struct control_state { /* texts are borrowed for the call */
@@ -70,6 +71,9 @@ struct control_client {
     enum registry_origin origin;
     bool is_enabled;
     uint64_t since_ms;
+    uint32_t owner; /* the worker that it lives on */
+    const struct client_options *options;
+    const struct client_counters *counters;
 };
 /* `json` is the whole answer, borrowed for the call. */
 typedef void (*control_reload_fn)(void *context, struct slice json);

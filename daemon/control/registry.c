@@ -1,4 +1,4 @@
-/* Servers and clients, as rows and one by one. */
+/* Servers, as rows and one by one. */
 #include "control/internal.h"
 
 static void write_origin(struct out *out, enum registry_origin origin) {
@@ -80,66 +80,4 @@ void route__server_show(struct call *call) {
         return;
     }
     refuse_id(call, "server", known, known ? count : 0);
-}
-
-/* ---- clients --------------------------------------------------------------------------------- */
-
-static void write_client(struct call *call, const struct control_client *client) {
-    struct out *out = &call->out;
-    out_text(out, "id", client->id);
-    out_text(out, "name", client->name);
-    write_origin(out, client->origin);
-    out_bool(out, "enabled", client->is_enabled);
-    out_text(out, "url", client->url);
-    out_text(out, "state", SLICE("stopped"));
-    out_time(out, "since", client->since_ms);
-    out_null(out, "last_sent");
-    out_null(out, "last_received");
-    out_u64(out, "reconnects", 0);
-    out_null(out, "next_attempt");
-    out_null(out, "error");
-}
-
-static bool read_clients(struct call *call, struct control_client **clients, size_t *count) {
-    const struct control *control = call->control;
-    if (control->host->clients(control->context, &call->arena, clients, count) == STATUS_OK)
-        return true;
-    call_no_memory(call);
-    return false;
-}
-
-void route__client_list(struct call *call) {
-    struct control_client *clients;
-    size_t count;
-    if (!read_clients(call, &clients, &count))
-        return;
-    out_list(&call->out, NULL);
-    for (size_t i = 0; i < count; i++) {
-        out_map(&call->out, NULL);
-        write_client(call, &clients[i]);
-        out_end(&call->out);
-    }
-    out_end(&call->out);
-    call_answer(call);
-}
-
-void route__client_show(struct call *call) {
-    struct control_client *clients;
-    size_t count;
-    if (!read_clients(call, &clients, &count))
-        return;
-    const char **known = texts(call, count);
-    for (size_t i = 0; i < count && known; i++) {
-        known[i] = arena_text(&call->arena, clients[i].id);
-        if (!slice_equal(clients[i].id, call->id))
-            continue;
-        out_map(&call->out, NULL);
-        write_client(call, &clients[i]);
-        out_text_or_null(&call->out, "declared_at", clients[i].place);
-        out_json(&call->out, "config", clients[i].json);
-        out_end(&call->out);
-        call_answer(call);
-        return;
-    }
-    refuse_id(call, "client", known, known ? count : 0);
 }

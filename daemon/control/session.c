@@ -5,16 +5,25 @@
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
+struct found { /* of a worker */
+    struct session_info *sessions;
+    struct client_info *clients;
+    size_t session_count, client_count;
+};
+
 static void ask_sessions(struct gather_part *part, const void *input) {
     const struct slice *id = input;
-    struct session_info *sessions = NULL;
-    part->status =
-        server_set_sessions(part->worker->servers, *id, &part->arena, &sessions, &part->count);
-    part->data = sessions;
-    if (part->status == STATUS_NOT_FOUND) {
+    struct found *found = arena_zalloc(&part->arena, sizeof *found);
+    part->data = found;
+    part->status = found ? client_set_info(part->worker->clients, SLICE_NONE, &part->arena,
+                                           &found->clients, &found->client_count)
+                         : STATUS_NO_MEMORY;
+    if (part->status)
+        return;
+    part->status = server_set_sessions(part->worker->servers, *id, &part->arena, &found->sessions,
+                                       &found->session_count);
+    if (part->status == STATUS_NOT_FOUND)
         part->status = STATUS_OK;
-        part->count = 0;
-    }
 }
 
 static void write_session(struct out *out, const struct session_info *session) {
@@ -40,12 +49,43 @@ static void write_session(struct out *out, const struct session_info *session) {
     out_end(out);
 }
 
+static void write_link(struct out *out, const struct client_info *client) {
+    out_map(out, NULL);
+    out_text(out, "id", client->session_id);
+    out_null(out, "server");
+    out_text(out, "client", client->id);
+    out_text(out, "peer", client->peer);
+    out_text(out, "path", client->path);
+    out_text_or_null(out, "subprotocol", client->subprotocol);
+    out_time(out, "since", client->opened_wall_ms);
+    out_list(out, "rooms");
+    out_end(out);
+    out_u64(out, "messages_in", client->messages_in);
+    out_u64(out, "messages_out", client->messages_out);
+    out_u64(out, "bytes_in", client->bytes_in);
+    out_u64(out, "bytes_out", client->bytes_out);
+    out_u64(out, "queued", client->queued_bytes);
+    out_end(out);
+}
+
+/* Those with `id`, or (size 0) all. */
 static size_t write_sessions(struct call *call, const struct gather_part *parts, uint32_t count) {
+    const struct slice *id = gather_input(parts);
     size_t written = 0;
     for (uint32_t i = 0; i < count; i++) {
-        const struct session_info *sessions = parts[i].data;
-        for (size_t k = 0; parts[i].is_answered && k < parts[i].count; k++, written++)
-            write_session(&call->out, &sessions[k]);
+        const struct found *found = parts[i].data;
+        if (!parts[i].is_answered)
+            continue;
+        for (size_t k = 0; k < found->session_count; k++, written++)
+            write_session(&call->out, &found->sessions[k]);
+        for (size_t k = 0; k < found->client_count; k++) {
+            const struct client_info *client = &found->clients[k];
+            bool is_asked_for =
+                client->session_id.size && (!id->size || slice_equal(client->session_id, *id));
+            if (is_asked_for)
+                write_link(&call->out, client);
+            written += is_asked_for;
+        }
     }
     return written;
 }
@@ -91,6 +131,7 @@ struct order { /* travels to a worker, waits there for the owner's answer, and c
     unsigned code;
     enum status status;
     struct server_done done;
+    struct client_done client_done;
 };
 
 static void run_back(struct net_message *message, struct net_loop *loop) {
@@ -133,6 +174,25 @@ static void finish(void *context, enum status status, uint32_t sent) {
     }
 }
 
+static void finish_client(void *context, enum status status, const char *text) {
+    (void)text; /* of connects */
+    finish(context, status, 1);
+}
+
+static enum status ask_client(struct order *order) {
+    struct client_order asked = {
+        .verb = CLIENT_SEND_MESSAGE,
+        .session_id = order->id,
+        .out = {.payload = order->text, .has_payload = true, .is_binary = order->is_binary}};
+    if (order->is_close)
+        asked = (struct client_order){.verb = CLIENT_CLOSE_LINK,
+                                      .session_id = order->id,
+                                      .code = order->code,
+                                      .reason = order->text};
+    order->client_done = (struct client_done){.fn = finish_client, .context = order};
+    return client_order(order->worker->clients, &asked, &order->client_done);
+}
+
 static void run_there(struct net_message *message, struct net_loop *loop) {
     struct order *order = CONTAINER_OF(message, struct order, message);
     if (!loop) {
@@ -142,7 +202,9 @@ static void run_there(struct net_message *message, struct net_loop *loop) {
     }
     enum status status;
     order->done = (struct server_done){.fn = finish, .context = order};
-    if (order->is_close) {
+    if (client_is_session_id(order->id)) {
+        status = ask_client(order);
+    } else if (order->is_close) {
         const struct server_order close = {.verb = SERVER_CLOSE,
                                            .session_id = order->id,
                                            .text = order->text,

@@ -24,7 +24,8 @@ struct sample {
     uint64_t mono_ns;
     uint64_t of[QUANTITIES];
 };
-struct series { /* of one server; kept as long as the daemon, as the server's counters are */
+struct series { /* of one server, or of one client, then its ID begins with `client:`; kept as long
+                   as the daemon, as the server's counters are */
     struct series *next;
     struct slice id; /* behind the struct */
     struct sample samples[WINDOW + 1];
@@ -59,6 +60,19 @@ static struct totals totals_of(const struct control_server *server, uint32_t wor
     return sum;
 }
 
+/* A client counts as one connection at a time, on one worker. */
+static struct totals totals_of_client(const struct client_counters *counters) {
+    struct totals totals = {.open = get(&counters->connections_open),
+                            .sessions = get(&counters->sessions_open)};
+    totals.of[CONNECTIONS] = get(&counters->connections);
+    totals.of[CONNECTIONS_FAILED] = get(&counters->connections_failed);
+    totals.of[BYTES_OUT] = get(&counters->net.bytes_out);
+    totals.of[BYTES_IN] = get(&counters->net.bytes_in);
+    totals.of[MESSAGES_OUT] = get(&counters->messages_out);
+    totals.of[MESSAGES_IN] = get(&counters->messages_in);
+    return totals;
+}
+
 static struct series *series_of(struct stats *stats, struct slice id) {
     for (struct series *series = stats->first; series; series = series->next)
         if (slice_equal(series->id, id))
@@ -90,6 +104,21 @@ void stats__free(struct stats *stats) {
     free(stats);
 }
 
+static struct slice key_of(const struct control_client *client, struct arena *arena) {
+    return slice_of(arena_printf(arena, "client:" SLICE_FMT, SLICE_ARG(client->id)));
+}
+
+static void take_sample(struct stats *stats, struct slice id, const struct totals *totals) {
+    struct series *series = series_of(stats, id);
+    if (!series)
+        series = series_new(stats, id);
+    if (!series)
+        return;
+    struct sample *sample = &series->samples[series->count++ % (WINDOW + 1)];
+    sample->mono_ns = clock_system.mono_ns(&clock_system);
+    memcpy(sample->of, totals->of, sizeof sample->of);
+}
+
 void stats__sample(struct control *control) {
     struct arena arena;
     struct control_server *servers;
@@ -98,15 +127,15 @@ void stats__sample(struct control *control) {
     if (control->host->servers(control->context, &arena, &servers, &count))
         count = 0; /* the next second may have memory */
     for (size_t i = 0; i < count; i++) {
-        struct series *series = series_of(control->stats, servers[i].id);
-        if (!series)
-            series = series_new(control->stats, servers[i].id);
-        if (!series)
-            continue;
         struct totals totals = totals_of(&servers[i], control->worker_count);
-        struct sample *sample = &series->samples[series->count++ % (WINDOW + 1)];
-        sample->mono_ns = clock_system.mono_ns(&clock_system);
-        memcpy(sample->of, totals.of, sizeof sample->of);
+        take_sample(control->stats, servers[i].id, &totals);
+    }
+    struct control_client *clients;
+    if (control->host->clients(control->context, &arena, &clients, &count))
+        count = 0; /* likewise */
+    for (size_t i = 0; i < count; i++) {
+        struct totals totals = totals_of_client(clients[i].counters);
+        take_sample(control->stats, key_of(&clients[i], &arena), &totals);
     }
     arena_deinit(&arena);
 }
@@ -211,12 +240,30 @@ static void write_runs(struct out *out, const struct gather_part *parts, uint32_
     out_end(out);
 }
 
+/* The figures of all clients, also added to `sum`; NULL without memory. */
+static struct figures *figures_of_clients(struct call *call, const struct control_client *clients,
+                                          size_t count, struct figures *sum) {
+    struct figures *figures = arena_zalloc(&call->arena, (count + 1) * sizeof *figures);
+    for (size_t i = 0; figures && i < count; i++) {
+        const struct series *series =
+            series_of(call->control->stats, key_of(&clients[i], &call->arena));
+        figures[i].totals = totals_of_client(clients[i].counters);
+        for (size_t k = 0; k < QUANTITIES; k++)
+            figures[i].rates[k] = rate_of(series, (enum quantity)k);
+        add(sum, &figures[i]);
+    }
+    return figures;
+}
+
 static void on_stats(struct call *call, struct gather_part *parts, uint32_t part_count) {
     const struct control *control = call->control;
     struct out *out = &call->out;
     struct control_server *servers;
     size_t count;
-    if (control->host->servers(control->context, &call->arena, &servers, &count)) {
+    struct control_client *clients;
+    size_t client_count;
+    if (control->host->servers(control->context, &call->arena, &servers, &count) ||
+        control->host->clients(control->context, &call->arena, &clients, &client_count)) {
         call_no_memory(call);
         return;
     }
@@ -228,6 +275,7 @@ static void on_stats(struct call *call, struct gather_part *parts, uint32_t part
             figures[i].rates[k] = rate_of(series, (enum quantity)k);
         add(&sum, &figures[i]);
     }
+    struct figures *of_clients = figures_of_clients(call, clients, client_count, &sum);
     out_map(out, NULL);
     write_figures(out, &sum);
     write_runs(out, parts, part_count);
@@ -239,6 +287,11 @@ static void on_stats(struct call *call, struct gather_part *parts, uint32_t part
     }
     out_end(out);
     out_map(out, "clients");
+    for (size_t i = 0; of_clients && i < client_count; i++) {
+        out_slice_map(out, clients[i].id);
+        write_figures(out, &of_clients[i]);
+        out_end(out);
+    }
     out_end(out);
     if (call->is_partial)
         out_bool(out, "partial", true);
