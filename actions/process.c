@@ -256,12 +256,11 @@ void process__pause(struct action_process *process, bool is_paused) {
 
 void process__kill(struct action_process *process) {
     process->events = NULL;
-    close_pipe(&process->pipes[0]);
-    close_pipe(&process->pipes[1]);
     if (process->state == PROCESS_EXITED) {
         finish(process);
         return;
     }
+    process__pause(process, false); /* what it says on its way out is read, or SIGPIPE ends it */
     kill(-process->pid, SIGTERM);
     net_timer_start(process->host->loop, &process->timer, TERM_MS);
 }
@@ -284,7 +283,7 @@ static void on_exit_ready(struct net_watch *watched, uint32_t events) {
     net_watch_stop(&process->exit_watch);
     process->state = PROCESS_EXITED;
     net_timer_stop(&process->timer);
-    if (process->pipes[0].fd < 0 && process->pipes[1].fd < 0) {
+    if (!process->events || (process->pipes[0].fd < 0 && process->pipes[1].fd < 0)) {
         finish(process);
         return;
     }
@@ -324,7 +323,8 @@ static void finish(struct action_process *process) {
     bool was_in_call = process->is_in_call;
     process->is_in_call = true;
     for (int i = 0; i < 2; i++)
-        for (int reads = 0; process->pipes[i].fd >= 0 && reads < DRAIN_READS; reads++)
+        for (int reads = 0; process->events && process->pipes[i].fd >= 0 && reads < DRAIN_READS;
+             reads++)
             if (!read_pipe(&process->pipes[i]))
                 break;
     process->is_in_call = was_in_call;

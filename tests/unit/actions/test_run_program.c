@@ -216,6 +216,26 @@ static void a_timeout_ends_the_whole_group(void **state) {
     assert_true(open_fds() <= fds + 4); /* of libuv's pool, once */
 }
 
+/* Who prints while it ends is not ended by a closed pipe. */
+static void a_program_may_speak_when_it_is_told_to_end(void **state) {
+    (void)state;
+    pid_t leader = 0;
+    struct bench *bench =
+        bench_script("trap 'echo bye; echo bye >&2; echo > told; exit' TERM\n"
+                     "echo $$ > leader; while :; do sleep 0.05; done",
+                     "  - run-program: [./s]\n    timeout: 5s\n    on-error: continue\n"
+                     "  - http-response: late\n");
+    struct peer *peer = peer_new(&bench->rig);
+    peer_say(peer, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    RIG_UNTIL(&bench->rig, read_pid(bench, "leader", &leader));
+    rig_pass(&bench->rig, 5001);
+    peer_expect(peer, "late");
+    RIG_UNTIL(&bench->rig, bench->programs.running == 0);
+    assert_non_null(bench_read(bench, "told"));
+    peer_free(peer);
+    bench_free(bench);
+}
+
 /* proves T7 */
 static void what_a_leader_leaves_behind_is_ended(void **state) {
     (void)state;
@@ -234,7 +254,8 @@ static void what_a_leader_leaves_behind_is_ended(void **state) {
 static void open_pipes_do_not_hold_the_step(void **state) {
     (void)state;
     struct bench *bench =
-        bench_script("setsid sh -c 'while [ ! -e stop ]; do sleep 0.01; done' &\necho said",
+        bench_script("setsid sh -c 'echo $$ > far; while :; do sleep 1; done' &\n"
+                     "while [ ! -s far ]; do sleep 0.01; done; echo said",
                      "  - run-program: [./s]\n    save: r\n  - http-response: '${r.stdout}'\n");
     struct peer *peer = peer_new(&bench->rig);
     peer_say(peer, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -243,7 +264,9 @@ static void open_pipes_do_not_hold_the_step(void **state) {
         net_loop_turn(bench->rig.loop, 2);
     }
     assert_true(peer_has(peer, "said"));
-    bench_write_text(bench, "stop", "");
+    pid_t far = 0; /* it has left the group, so nobody else ends it */
+    assert_true(read_pid(bench, "far", &far));
+    assert_int_equal(kill(far, SIGKILL), 0);
     peer_free(peer);
     bench_free(bench);
 }
@@ -410,6 +433,7 @@ int main(void) {
         cmocka_unit_test(output_is_cut_at_its_bound),
         cmocka_unit_test(without_save_the_output_goes_to_the_log),
         cmocka_unit_test(a_timeout_ends_the_whole_group),
+        cmocka_unit_test(a_program_may_speak_when_it_is_told_to_end),
         cmocka_unit_test(what_a_leader_leaves_behind_is_ended),
         cmocka_unit_test(open_pipes_do_not_hold_the_step),
         cmocka_unit_test(places_are_given_in_order),
