@@ -190,13 +190,13 @@ static void release(struct event *event) {
 
 static void admitted(struct event *event, struct run *run) {
     const struct trigger_http *args = event->trigger->args;
+    struct server_request *request = ((struct request_event *)event)->request;
+    request->label = (struct http_header){SLICE("X-Bellwire-Run"), run_id_text(run)};
     if (!args->respond)
         return;
-    struct http_header id = {SLICE("X-Bellwire-Run"), run_id_text(run)};
     struct server_response response = {
-        .status = (uint16_t)args->respond, .headers = &id, .header_count = 1};
-    (void)server_respond(((struct request_event *)event)->request,
-                         &response); /* gone: dropped and counted */
+        .status = (uint16_t)args->respond, .headers = &request->label, .header_count = 1};
+    (void)server_respond(request, &response); /* gone: dropped and counted */
 }
 
 static void place(struct event *event, struct arena *arena, struct event_place *out) {

@@ -315,7 +315,12 @@ void request__refuse(struct session *session, const struct server_route *route, 
 }
 
 void request__refuse_error(struct session *session, const struct http_error *error) {
+    const struct server_request *request = session->http->request;
     struct server_route route = {.status = error->status, .text = slice_of(error->reason)};
+    if (request && request->label.name.size) {
+        route.headers = &request->label;
+        route.header_count = 1;
+    }
     /* After a syntax error nothing tells where the next request would begin. */
     request__refuse(session, &route, error->status == 504);
 }

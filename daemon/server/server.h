@@ -100,12 +100,14 @@ enum status server_set_adopt(struct server_set *set, struct slice id, int fd,
 struct server_config *server_set_find(const struct server_set *set, struct slice id); /* or NULL */
 
 /* ---- requests ------------------------------------------------------------------------------- */
-struct server_request { /* read only, but `attachment` */
+struct server_request { /* read only, but `attachment` and `label` */
     struct http_request http;
     struct slice body, peer, user;
     const struct server_config *config; /* of the server; held */
     const void *route;                  /* as on_head gave it */
     void *attachment;                   /* the user's, NULL at first */
+    struct http_header label; /* the user's: goes with the 504 that is given in its place; no name:
+                                 none; borrowed until there is an answer */
     struct server_set *set;
     /* private: */
     struct session *connection; /* NULL when the peer is gone or the answer is queued */
