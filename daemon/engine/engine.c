@@ -178,6 +178,8 @@ void engine__leave(struct engine *engine) {
     }
     if (--engine->nesting > 0)
         return;
+    if (engine->options.globals && engine->options.globals->release)
+        engine->options.globals->release(engine->options.globals->context);
     uint64_t next_ns = timers__next_ns(&engine->timers);
     if (next_ns == engine->wake_ns)
         return;

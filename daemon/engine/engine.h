@@ -7,6 +7,7 @@
 #ifndef BELLWIRE_ENGINE_H
 #define BELLWIRE_ENGINE_H
 
+#include "engine/host.h"
 #include "engine/kind.h"
 
 /* ---- programs: all tasks of one generation
@@ -120,27 +121,6 @@ struct event {
 /* ---- the engine of one worker
  * ---------------------------------------------------------------------------
  */
-struct global_change {
-    const struct slice *path; /* segments below `global.` */
-    size_t segments;
-    struct value value; /* nil removes */
-};
-struct engine_globals {
-    void *context;
-    /* Until commit() or the next snapshot() reads see one state. */
-    void (*snapshot)(void *context);
-    struct value (*get)(void *context, struct slice dotted);
-    /* All or nothing. STATUS_AGAIN: changed since the snapshot, evaluate again. STATUS_LIMIT,
-     * STATUS_TYPE, STATUS_NO_MEMORY. */
-    enum status (*commit)(void *context, const struct global_change *changes, size_t count);
-};
-/* PENDING holds the run, also a cancelled one, until run_resume(); none follows engine_free(). */
-struct engine_journal {
-    void *context;
-    enum step_state (*begun)(void *context, struct run *run);
-    enum step_state (*step_done)(void *context, struct run *run, uint64_t step_id);
-    enum step_state (*ended)(void *context, struct run *run, const struct run_end *end);
-};
 struct engine_options {
     const struct clock *clock;
     uint32_t worker, worker_count;

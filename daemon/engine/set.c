@@ -130,10 +130,11 @@ static enum status set_own(struct run *run, const struct program_step *def,
 }
 
 static void tell_status(enum status status, char *why) {
-    const char *text = status == STATUS_TYPE          ? "a name on the way holds no mapping"
-                       : status == STATUS_NOT_FOUND   ? "this run has no session"
-                       : status == STATUS_UNSUPPORTED ? "globals are not supported by this version"
-                                                      : status_text(status);
+    const char *text = status == STATUS_TYPE        ? "a name on the way holds no mapping"
+                       : status == STATUS_NOT_FOUND ? "this run has no session"
+                       : status == STATUS_UNSUPPORTED
+                           ? "a global holds what JSON can: text in UTF-8, numbers that are finite"
+                           : status_text(status);
     snprintf(why, EXPR_WHY_MAX, "%s", text);
 }
 

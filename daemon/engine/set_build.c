@@ -89,7 +89,7 @@ static bool target_name(struct task_builder *tb, const struct config_node *key,
         return out->slot != SLOT_NONE || tb->builder->diag->errors > 0;
     }
     if (out->target == TARGET_GLOBAL && !tb->builder->input->has_globals) {
-        config_error(tb->builder->diag, key->mark, "globals are not supported by this version");
+        config_error(tb->builder->diag, key->mark, "nothing here keeps globals");
         return false;
     }
     if (target->count > 1)
