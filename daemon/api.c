@@ -216,6 +216,7 @@ bool api_open(struct supervisor *supervisor) {
         control_open(&(struct control_options){.loop = supervisor->loop,
                                                .host = &host,
                                                .context = supervisor,
+                                               .globals = supervisor->keep.reader,
                                                .workers = workers,
                                                .worker_count = supervisor->worker_count,
                                                .path = options->control,

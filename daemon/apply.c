@@ -47,7 +47,9 @@ void supervisor__apply(struct supervisor *supervisor, struct generation *generat
     plan_rows(apply);
     apply->clients = clients__plan(supervisor, generation);
     plan_listeners(apply);
-    atomic_store(&supervisor->programs.max, generation->declared.main.max_programs);
+    const struct declare_main *main = &generation->declared.main;
+    atomic_store(&supervisor->programs.max, main->max_programs);
+    globals_set_bounds(supervisor->keep.globals, main->max_globals_bytes, main->max_global_bytes);
     apply->pending = supervisor->worker_count;
     for (uint32_t i = 0; i < supervisor->worker_count; i++)
         if (worker_do(&supervisor->workers[i], on_worker, supervisor->loop, on_worker_done,

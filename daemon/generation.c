@@ -163,6 +163,7 @@ static void build(struct generation *generation, const struct generation_input *
         .expression_time_ns = declared->main.expression_time_ms * 1000000,
         .expression_memory_bytes = declared->main.expression_memory_bytes,
         .worker_count = generation->workers,
+        .has_globals = true,
         .generation = input->number,
         .previous = input->previous,
         .is_enabled = input->is_enabled,

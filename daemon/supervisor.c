@@ -14,6 +14,7 @@
 
 static int load_first(struct supervisor *supervisor);
 static bool open_registry(struct supervisor *supervisor);
+static bool open_keep(struct supervisor *supervisor, const struct declare_main *main);
 static bool make_workers(struct supervisor *supervisor);
 static bool watch_signals(struct supervisor *supervisor);
 static void on_first_applied(struct supervisor *supervisor, uint64_t closed_sessions);
@@ -66,7 +67,8 @@ static int load_first(struct supervisor *supervisor) {
     supervisor->generation = NULL;
     supervisor->worker_count = generation->workers;
     atomic_store(&supervisor->programs.max, main->max_programs);
-    bool is_good = make_workers(supervisor) && watch_signals(supervisor) && api_open(supervisor);
+    bool is_good = open_keep(supervisor, main) && make_workers(supervisor) &&
+                   watch_signals(supervisor) && api_open(supervisor);
     if (!is_good) {
         program_unref(generation->program);
         generation_unref(generation);
@@ -126,6 +128,17 @@ static void on_stored(void *context, enum status status) {
     if (!is_degraded && supervisor->is_degraded)
         log_line(LOG_INFO, NULL, "the registry can be written again");
     supervisor->is_degraded = is_degraded;
+}
+
+static bool open_keep(struct supervisor *supervisor, const struct declare_main *main) {
+    return keep_open(&supervisor->keep,
+                     &(struct keep_options){.registry = supervisor->registry,
+                                            .loop = supervisor->loop,
+                                            .worker_count = supervisor->worker_count,
+                                            .max_bytes = main->max_globals_bytes,
+                                            .max_one_bytes = main->max_global_bytes,
+                                            .on_stored = on_stored,
+                                            .context = supervisor});
 }
 
 void supervisor__store_rows(struct supervisor *supervisor) {
@@ -200,6 +213,7 @@ static bool make_workers(struct supervisor *supervisor) {
                                      .programs = &supervisor->programs,
                                      .exec_helper = supervisor->exec_helper,
                                      .crypto_pool = supervisor->crypto_pool,
+                                     .globals = supervisor->keep.globals,
                                      .hosts = supervisor->hosts};
     crypto_random(&options.id_key, sizeof options.id_key);
     for (uint32_t i = 0; i < count; i++) {
@@ -300,13 +314,16 @@ static void tear_down(struct supervisor *supervisor) {
     crypto_pool_free(supervisor->crypto_pool);
     for (uint32_t i = 0; i < supervisor->worker_count && supervisor->workers; i++)
         worker_deinit(&supervisor->workers[i]);
-    if (supervisor->registry)
+    if (supervisor->registry) {
+        keep_flush(&supervisor->keep);
         registry_close(supervisor->registry);
+    }
     supervisor->registry = NULL;
     if (supervisor->control)
         api_close(supervisor);
     if (supervisor->loop) {
         net_timer_stop(&supervisor->second);
+        keep_close(&supervisor->keep);
         (void)net_loop_uv(supervisor->loop); /* tells the loop to look at what closes */
         for (size_t i = 0; i < ARRAY_SIZE(supervisor->signals); i++)
             close_signal(&supervisor->signals[i]);

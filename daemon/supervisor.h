@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "daemon/generation.h"
+#include "daemon/keep.h"
 #include "daemon/options.h"
 #include "daemon/worker.h"
 
@@ -66,6 +67,7 @@ struct supervisor {
     uv_signal_t signals[3];
     struct net_timer second; /* stalls, the drain's end */
     struct registry *registry;
+    struct keep keep;
     int state_fd;
     uv_async_t registry_wake;
     struct worker *workers;

@@ -30,11 +30,14 @@ bool worker_init(struct worker *worker, const struct worker_options *options) {
         .clock = &clock_system, .crypto_pool = options->crypto_pool});
     if (!worker->loop)
         return false;
+    worker->globals = globals_engine;
+    worker->globals.context = globals_reader(options->globals, options->number);
     struct engine_options engine = {.clock = &clock_coarse,
                                     .worker = options->number,
                                     .worker_count = options->count,
                                     .host = &worker->host,
                                     .wake_at = wake_at,
+                                    .globals = &worker->globals,
                                     .max_run_memory_bytes = options->max_run_memory_bytes,
                                     .run_memory_bytes = options->run_memory_bytes};
     crypto_random(engine.seed, sizeof engine.seed);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "actions/actions.h"
+#include "globals/globals.h"
 #include "triggers/triggers.h"
 
 struct worker {
@@ -20,6 +21,7 @@ struct worker {
     struct engine *engine;
     struct triggers *triggers;
     struct action_host host;
+    struct engine_globals globals;
     struct net_timer tick;
     struct drain *drain; /* while the daemon ends; the supervisor's */
 };
@@ -29,6 +31,7 @@ struct worker_options {
     struct action_programs *programs;
     const char *exec_helper;
     struct crypto_pool *crypto_pool; /* outlives the workers' threads */
+    struct globals *globals;
     struct action_host *const *hosts; /* of all workers; outlives them */
     uint64_t max_run_memory_bytes, run_memory_bytes;
 };

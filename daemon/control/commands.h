@@ -52,6 +52,14 @@
       "shows a run", "")                                                                           \
     X(run_cancel, "run", "cancel", "ID", "POST", "/v1/runs/ID/cancel",                             \
       "cancels a run", "")                                                                         \
+    X(var_list, "var", "list", "", "GET", "/v1/vars",                                              \
+      "lists the globals", "name value updated:time")                                              \
+    X(var_get, "var", "get", "ID", "GET", "/v1/vars/ID",                                           \
+      "shows a global; its name may be dotted", "")                                                \
+    X(var_set, "var", "set", "ID TEXT [--json]", "PUT", "/v1/vars/ID",                             \
+      "sets a global to a text, with --json to what the text says", "")                            \
+    X(var_unset, "var", "unset", "ID", "DELETE", "/v1/vars/ID",                                    \
+      "removes a global", "")                                                                      \
     X(status, "status", "", "", "GET", "/v1/status",                                               \
       "tells how the daemon is", "")                                                               \
     X(stats, "stats", "", "[--watch]", "GET", "/v1/stats",                                         \

@@ -23,6 +23,7 @@ struct control *control_open(const struct control_options *options) {
     *control = (struct control){.loop = options->loop,
                                 .host = options->host,
                                 .context = options->context,
+                                .globals = options->globals,
                                 .worker_count = options->worker_count,
                                 .path = base_strdup(slice_of(options->path)),
                                 .stats = stats__new(),

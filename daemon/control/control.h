@@ -100,7 +100,9 @@ struct control_host {
 
 /* ---- its life -------------------------------------------------------------------------------- */
 struct control;
+struct globals_reader;
 struct control_options {
+    struct globals_reader *globals; /* of the control thread */
     struct net_loop *loop;
     const struct control_host *host; /* it and the context outlive the API */
     void *context;

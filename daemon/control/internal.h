@@ -10,6 +10,7 @@ struct control {
     struct net_loop *loop;
     const struct control_host *host;
     void *context;
+    struct globals_reader *globals;
     struct control_worker *workers;
     uint32_t worker_count, next_worker; /* runs are started round robin */
     char *path;
