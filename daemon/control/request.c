@@ -306,37 +306,72 @@ static void write_headers(struct call *call, const struct request *request) {
     out_end(&call->out);
 }
 
+struct outcome { /* what is asked of the workers: does the run still go on? */
+    unsigned status;
+    struct slice run; /* behind the struct */
+};
+
+static void ask_run(struct gather_part *part, const void *input) {
+    const struct outcome *outcome = input;
+    part->count = engine_find_run(part->worker->engine, outcome->run) != NULL;
+}
+
+static void on_asked(struct call *call, struct gather_part *parts, uint32_t count) {
+    const struct outcome *outcome = gather_input(parts);
+    bool is_live = false, has_failed = outcome->status >= 500;
+    for (uint32_t i = 0; i < count; i++)
+        is_live |= parts[i].is_answered && parts[i].count;
+    out_text(&call->out, "status",
+             is_live      ? SLICE("started")
+             : has_failed ? SLICE("failed")
+                          : SLICE("done"));
+    if (has_failed && !is_live)
+        out_text(&call->out, "error", http_status_text(outcome->status));
+    else
+        out_null(&call->out, "error");
+    out_end(&call->out);
+    call_answer(call);
+}
+
+/* The answer may have come before the run's end. */
+static void ask_outcome(struct call *call, struct slice run, unsigned status) {
+    struct outcome *outcome = malloc(sizeof *outcome + run.size);
+    if (!outcome) {
+        call_no_memory(call);
+        return;
+    }
+    char *bytes = (char *)(outcome + 1);
+    if (run.size)
+        memcpy(bytes, run.bytes, run.size);
+    *outcome = (struct outcome){status, {bytes, run.size}};
+    gather(call, &(struct gather_ask){ask_run, on_asked, outcome, free});
+}
+
 static void finish(struct request *request) {
     struct call *call = request->call;
     struct out *out = &call->out;
+    const struct http_response *response = &request->response;
     bool has_answer = request->head_bytes > 0;
-    unsigned status = request->response.status;
-    bool has_failed = has_answer && status >= 500;
+    struct slice run = SLICE_NONE;
+    if (has_answer)
+        run = http_header_get(request->headers, response->header_count, SLICE(RUN_HEADER));
     request->call = NULL;
     net_stream_close(&request->stream);
     out_map(out, NULL);
-    out_text_or_null(out, "run",
-                     has_answer ? http_header_get(request->headers, request->response.header_count,
-                                                  SLICE(RUN_HEADER))
-                                : SLICE_NONE);
+    out_text_or_null(out, "run", run);
     out_text(out, "task", request->task);
-    out_text(out, "status",
-             !has_answer  ? SLICE("started")
-             : has_failed ? SLICE("failed")
-                          : SLICE("done"));
-    if (has_failed)
-        out_text(out, "error", http_status_text(status));
-    else
-        out_null(out, "error");
     if (has_answer) {
         out_map(out, "response");
-        out_u64(out, "status", status);
+        out_u64(out, "status", response->status);
         write_headers(call, request);
         out_text(out, "body", buffer_slice(&request->content));
         out_end(out);
-    } else {
-        out_bool(out, "timed_out", true);
+        ask_outcome(call, run, response->status);
+        return;
     }
+    out_text(out, "status", SLICE("started"));
+    out_null(out, "error");
+    out_bool(out, "timed_out", true);
     out_end(out);
     call_answer(call);
 }

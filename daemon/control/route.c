@@ -35,7 +35,9 @@ void route__dispatch(struct call *call) {
         if (!matches(routes[i].path, call->path, &id))
             continue;
         if (!slice_is(method, routes[i].method)) {
-            allowed = slice_of(routes[i].method);
+            const char *all = arena_printf(&call->arena, SLICE_FMT "%s%s", SLICE_ARG(allowed),
+                                           allowed.size ? ", " : "", routes[i].method);
+            allowed = all ? slice_of(all) : allowed;
             continue;
         }
         if (http_path_decode(id, &call->arena, &call->id)) {

@@ -31,6 +31,12 @@ CONFIG = """
         triggers: [{http-request: {path: /picky, server: main}}]
         conditions: ['HttpQueryParam("ok") == "1"']
         actions: [{http-response: fine}]
+      early:
+        triggers: [{http-request: {path: /early, server: main}}]
+        actions: [{http-response: first}, {wait: 30s}]
+      silent:
+        triggers: [{http-request: {path: /silent, server: main}}]
+        actions: [{wait: 30s}]
       single:
         mode: single
         actions: [{wait: 30s}]
@@ -123,3 +129,16 @@ def test_a_request_meets_conditions_and_failures(daemon):
     failed = daemon.manager_json("task", "run", "broken", "--request", "GET /broken")
     assert (failed["response"]["status"], failed["status"]) == (500, "failed")
     daemon.manager("task", "run", "broken", "--request", "GET /broken", "--wait", check=1)
+
+
+def test_an_answer_may_come_before_the_end(daemon):
+    """The run that goes on after its answer is `started`."""
+    done = daemon.manager_json("task", "run", "early", "--request", "GET /early")
+    assert (done["response"]["body"], done["status"], done["error"]) == ("first", "started", None)
+    daemon.manager("run", "cancel", done["run"], check=0)
+
+
+def test_a_request_that_is_not_answered_in_time_ends_with_124(daemon):
+    config = daemon.manager("-o", "json", "task", "run", "silent", "--request", "GET /silent", "--timeout", "100ms", check=124)
+    assert json.loads(config.stdout)["status"] == "started"
+    daemon.manager("task", "stop", "silent", check=0)
