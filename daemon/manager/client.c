@@ -154,6 +154,8 @@ static bool receive(struct exchange *exchange) {
 }
 
 static bool cut_short(struct exchange *exchange) {
+    if (!exchange->code && exchange->ask->piece && exchange->answer->status == 200)
+        return fail(exchange, CONTROL_EXIT_NOT_RUNNING, "the daemon has ended");
     if (!exchange->code)
         return fail(exchange, CONTROL_EXIT_FAILED, "the daemon ended before it answered");
     return false;

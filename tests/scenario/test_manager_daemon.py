@@ -95,9 +95,13 @@ def test_log_follows_and_filters(start):
         reader.start()
         harness.wait_for(lambda: d.http("GET", "/hello/bob") and seen, "a line of the task")
         assert seen[0]["task"] == "hello" and seen[0]["message"] == "greets bob" and seen[0]["level"] == "info"
+        d.stop()
+        assert follower.wait(harness.DEADLINE) == 3  # the daemon is not running any more
     finally:
         follower.kill()
         follower.wait()
+    d.restart()
+    d.http("GET", "/hello/bob")
     assert "greets bob" in d.manager("log", "--task", "hello", check=0).stdout
     d.manager("log", "--level", "loud", check=1)
 
