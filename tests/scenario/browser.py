@@ -20,14 +20,15 @@ PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
 class Browser:
     """with Browser() as b: page = b.page(URL); page.evaluate("document.title")"""
 
-    def __init__(self):
+    def __init__(self, *args):
+        """`args` go to Chromium, such as --host-resolver-rules."""
         self.folder = tempfile.mkdtemp(prefix="bellwire-chromium-")
         self.loop = asyncio.new_event_loop()
         self.process = subprocess.Popen(
             [PROGRAM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
              "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
              "--no-default-browser-check", "--proxy-server=direct://", "--remote-debugging-port=0",
-             f"--user-data-dir={self.folder}", "about:blank"],
+             f"--user-data-dir={self.folder}", *args, "about:blank"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         port_file = pathlib.Path(self.folder, "DevToolsActivePort")
         text = harness.wait_for(lambda: port_file.exists() and port_file.read_text().count("\n") and port_file.read_text(),

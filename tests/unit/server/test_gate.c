@@ -1,0 +1,206 @@
+/* Heads whose decision comes later, names that a route gives, headers that CORS adds. */
+#include "tests/unit/server/rig.h"
+
+struct world {
+    struct rig rig;
+    struct server_request *pending, *done; /* held */
+    struct server_route route;
+    char user[8], peer[16];
+    size_t heads, opened;
+};
+
+static void on_head(void *context, struct server_request *request, struct server_route *out) {
+    struct world *world = context;
+    world->heads++;
+    if (slice_is(request->http.path, "/now")) {
+        return;
+    }
+    assert_int_equal(server_request_hold(request), STATUS_OK);
+    world->pending = request;
+    out->is_pending = true;
+}
+
+static void on_request(void *context, struct server_request *request) {
+    struct world *world = context;
+    char text[256];
+    (void)world; /* what is asked stands in the request */
+    int size = snprintf(text, sizeof(text), "[%.*s|%.*s|%.*s]", SLICE_ARG(request->user),
+                        SLICE_ARG(request->peer), SLICE_ARG(request->body));
+    struct server_response response = {.status = 200, .body = {text, (size_t)size}};
+    assert_int_equal(server_respond(request, &response), STATUS_OK);
+}
+
+static void on_open(void *context, struct session *session) {
+    struct world *world = context;
+    world->opened++;
+    assert_true(slice_is(session_user(session), "ada"));
+    assert_true(slice_is(session_peer(session), "1.2.3.4"));
+}
+
+static void on_message(void *context, struct session *session, const struct ws_message *message) {
+    (void)context; /* an echo */
+    struct server_outgoing out = {.payload = message->payload, .has_payload = true};
+    assert_int_equal(session_send(session, &out), STATUS_OK);
+}
+
+static const struct server_events events = {
+    .on_head = on_head, .on_request = on_request, .on_open = on_open, .on_message = on_message};
+
+static int set_up(void **state) {
+    struct world *world = calloc(1, sizeof(*world));
+    assert_non_null(world);
+    rig_init(&world->rig, &events, world);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct world *world = *state;
+    rig_deinit(&world->rig);
+    free(world);
+    return 0;
+}
+
+/* Names from memory that is gone after the call, as a dispatcher's scratch is. */
+static void decide(struct world *world, struct server_route route) {
+    struct server_request *request = world->pending;
+    assert_non_null(request);
+    world->pending = NULL;
+    memcpy(world->user, "ada", 3);
+    memcpy(world->peer, "1.2.3.4", 7);
+    route.user = (struct slice){world->user, 3};
+    route.peer = (struct slice){world->peer, 7};
+    server_decide(request, &route);
+    memset(world->user, 'x', sizeof(world->user));
+    memset(world->peer, 'x', sizeof(world->peer));
+    server_request_release(request);
+}
+
+static void expect(struct peer *peer, const char *text) {
+    RIG_UNTIL(peer->rig, peer_has(peer, text));
+}
+
+static void a_request_waits_for_its_decision_with_all_that_follows(void **state) {
+    struct world *world = *state;
+    struct peer *peer = peer_new(&world->rig);
+    peer_say(peer, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"
+                   "GET /now HTTP/1.1\r\nHost: a\r\n\r\n");
+    RIG_UNTIL(&world->rig, world->pending != NULL);
+    rig_pass(&world->rig, 1000);
+    assert_int_equal(world->heads, 1);
+    decide(world, (struct server_route){0});
+    expect(peer, "[ada|1.2.3.4|body]");
+    expect(peer, "[|127.0.0.1|]");
+    peer_free(peer);
+}
+
+static void a_body_that_comes_after_the_decision_is_whole(void **state) {
+    struct world *world = *state;
+    struct peer *peer = peer_new(&world->rig);
+    peer_say(peer, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n"
+                   "Expect: 100-continue\r\n\r\n");
+    RIG_UNTIL(&world->rig, world->pending != NULL);
+    decide(world, (struct server_route){0});
+    expect(peer, "100 Continue");
+    peer_say(peer, "one ");
+    rig_pass(&world->rig, 10);
+    peer_say(peer, "two!");
+    expect(peer, "[ada|1.2.3.4|one two!]");
+    peer_free(peer);
+}
+
+static void a_late_refusal_discards_the_body_and_goes_on(void **state) {
+    struct world *world = *state;
+    struct peer *peer = peer_new(&world->rig);
+    peer_say(peer, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"
+                   "GET /now HTTP/1.1\r\nHost: a\r\n\r\n");
+    RIG_UNTIL(&world->rig, world->pending != NULL);
+    decide(world, (struct server_route){.status = 401, .text = SLICE("no")});
+    expect(peer, "[|127.0.0.1|]");
+    assert_true(peer_has(peer, "401 Unauthorized"));
+    peer_free(peer);
+}
+
+static void an_upgrade_waits_and_its_early_frames_are_kept(void **state) {
+    struct world *world = *state;
+    struct peer *peer = peer_new(&world->rig);
+    peer_say(peer, "GET /a HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                   "Sec-WebSocket-Version: 13\r\n"
+                   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+                   "\x81\x84\1\1\1\1rkmm");
+    RIG_UNTIL(&world->rig, world->pending != NULL);
+    assert_int_equal(world->opened, 0);
+    decide(world, (struct server_route){0});
+    assert_int_equal(world->opened, 1);
+    expect(peer, "\x81\x04sjll");
+    peer_free(peer);
+}
+
+static void past_the_response_timeout_504_ends_what_was_pending(void **state) {
+    struct world *world = *state;
+    struct peer *peer = peer_new(&world->rig);
+    peer_say(peer, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n");
+    RIG_UNTIL(&world->rig, world->pending != NULL);
+    rig_pass(&world->rig, 120001);
+    expect(peer, "504 Gateway Timeout");
+    assert_true(peer_has(peer, "Connection: close"));
+    decide(world, (struct server_route){0}); /* comes too late, and does nothing */
+    peer_free(peer);
+}
+
+static void a_peer_that_leaves_meanwhile_is_not_decided_on(void **state) {
+    struct world *world = *state;
+    struct peer *peer = peer_new(&world->rig);
+    peer_say(peer, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    RIG_UNTIL(&world->rig, world->pending != NULL);
+    const struct linger reset = {.l_onoff = 1};
+    (void)setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    peer_free(peer);
+    RIG_UNTIL(&world->rig, world->pending->is_gone);
+    decide(world, (struct server_route){0});
+}
+
+static void cors_headers_are_on_answers_and_refusals(void **state) {
+    struct world *world = *state;
+    static const struct {
+        struct server_route route;
+        const char *status;
+    } cases[] = {{{.cors = ACCESS_CORS_ORIGIN}, "200 OK"},
+                 {{.cors = ACCESS_CORS_ORIGIN, .status = 404}, "404 Not Found"}};
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct peer *peer = peer_new(&world->rig);
+        peer_say(peer, "GET /a HTTP/1.1\r\nHost: a\r\nOrigin: https://b.example\r\n\r\n");
+        RIG_UNTIL(&world->rig, world->pending != NULL);
+        decide(world, cases[i].route);
+        expect(peer, cases[i].status);
+        assert_true(peer_has(peer, "\r\nAccess-Control-Allow-Origin: https://b.example\r\n"));
+        assert_true(peer_has(peer, "\r\nVary: Origin\r\n"));
+        peer_free(peer);
+    }
+}
+
+static void a_204_of_on_head_has_no_body(void **state) {
+    struct world *world = *state;
+    struct peer *peer = peer_new(&world->rig);
+    peer_say(peer, "OPTIONS /a HTTP/1.1\r\nHost: a\r\n\r\nGET /now HTTP/1.1\r\nHost: a\r\n\r\n");
+    RIG_UNTIL(&world->rig, world->pending != NULL);
+    decide(world, (struct server_route){.status = 204});
+    expect(peer, "[|127.0.0.1|]");
+    assert_true(peer_has(peer, "\r\n\r\nHTTP/1.1 200 OK"));
+    peer_free(peer);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_request_waits_for_its_decision_with_all_that_follows),
+        TEST(a_body_that_comes_after_the_decision_is_whole),
+        TEST(a_late_refusal_discards_the_body_and_goes_on),
+        TEST(an_upgrade_waits_and_its_early_frames_are_kept),
+        TEST(past_the_response_timeout_504_ends_what_was_pending),
+        TEST(a_peer_that_leaves_meanwhile_is_not_decided_on),
+        TEST(cors_headers_are_on_answers_and_refusals),
+        TEST(a_204_of_on_head_has_no_body),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
