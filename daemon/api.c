@@ -5,6 +5,7 @@
 
 #include "control/control.h"
 #include "daemon/describe.h"
+#include "daemon/edit.h"
 
 static struct supervisor *of(void *context) { return context; }
 
@@ -171,15 +172,46 @@ static void reload(void *context, control_reload_fn done, void *done_context) {
     supervisor__reload(of(context), on_reloaded, waiter);
 }
 
+/* ---- edits ----------------------------------------------------------------------------------- */
+
+struct edit_waiter {
+    control_edit_fn done;
+    void *context;
+};
+
+static void on_edited(void *context, const struct edit_result *result) {
+    struct edit_waiter *waiter = context;
+    waiter->done(waiter->context, result->status, result->text);
+    free(waiter);
+}
+
+static void edit(void *context, const struct control_edit *change, control_edit_fn done,
+                 void *done_context) {
+    static const enum edit_verb verbs[] = {
+        [CONTROL_ADD] = EDIT_ADD,       [CONTROL_PUT] = EDIT_PUT,     [CONTROL_SET] = EDIT_SET,
+        [CONTROL_REMOVE] = EDIT_REMOVE, [CONTROL_START] = EDIT_START, [CONTROL_STOP] = EDIT_STOP};
+    struct edit_waiter *waiter = base_alloc(sizeof *waiter);
+    *waiter = (struct edit_waiter){done, done_context};
+    const struct edit_request request = {.kind = change->kind,
+                                         .verb = verbs[change->verb],
+                                         .id = change->id,
+                                         .keys = change->keys,
+                                         .done = on_edited,
+                                         .context = waiter};
+    edit_submit(of(context), &request);
+}
+
 /* As a reload would load it. */
 static enum status check(void *context, struct slice path, bool is_strict, struct buffer *out) {
     const struct supervisor *supervisor = context;
+    const struct registry_rows servers = rows_view(&supervisor->stored_servers);
+    const struct registry_rows clients = rows_view(&supervisor->stored_clients);
     char *config = base_strdup(path.size ? path : slice_of(supervisor->options->config));
     const struct generation_input input = {.config = config,
                                            .workers = supervisor->worker_count,
                                            .number = supervisor->generation_number + 1,
-                                           .servers = &supervisor->stored_servers,
-                                           .clients = &supervisor->stored_clients};
+                                           .servers = &servers,
+                                           .clients = &clients};
     struct generation *generation = generation_load(&input);
     bool is_good = generation->program && !(is_strict && generation->diag.warnings);
     enum status status = generation_print_json(generation, is_good, out);
@@ -199,6 +231,7 @@ static const struct control_host host = {.state = tell_state,
                                          .servers = tell_servers,
                                          .clients = tell_clients,
                                          .reload = reload,
+                                         .edit = edit,
                                          .check = check,
                                          .schema = describe_schema,
                                          .reference = describe_reference,
@@ -210,8 +243,7 @@ bool api_open(struct supervisor *supervisor) {
     for (uint32_t i = 0; i < supervisor->worker_count; i++)
         workers[i] =
             (struct control_worker){supervisor->workers[i].loop, supervisor->workers[i].servers,
-                                    supervisor->workers[i].clients,
-                                    supervisor->workers[i].engine};
+                                    supervisor->workers[i].clients, supervisor->workers[i].engine};
     supervisor->control =
         control_open(&(struct control_options){.loop = supervisor->loop,
                                                .host = &host,

@@ -95,6 +95,8 @@ static void take_server(struct apply *apply, const struct declare_server *declar
         row = base_alloc(sizeof *row + supervisor->worker_count * sizeof row->counters[0]);
         row->id = supervisor__copy(declared->options.id);
         list_init(&row->listeners);
+        for (uint32_t i = 0; i < supervisor->worker_count; i++)
+            row->counters[i].all_sessions = &row->all_sessions;
         list_append(&supervisor->servers, &row->link);
     }
     replace(&row->name, declared->options.name);
@@ -107,8 +109,8 @@ static void take_server(struct apply *apply, const struct declare_server *declar
     row->is_enabled = declared->options.enabled;
     row->is_declared = true;
     struct server_options options = declared->options;
-    options.machine_names = (struct server_texts){supervisor->machine_names.items,
-                                                  supervisor->machine_names.count};
+    options.machine_names =
+        (struct server_texts){supervisor->machine_names.items, supervisor->machine_names.count};
     struct server_config *config = server_config_new(&options);
     if (!config)
         abort(); /* half a change cannot be applied */
@@ -230,8 +232,10 @@ static void plan_listeners(struct apply *apply) {
 
 static void on_worker(struct worker *worker, void *context) {
     const struct apply *apply = context;
-    engine_set_program(worker->engine, apply->generation->program);
-    triggers_program_changed(worker->triggers);
+    if (engine_program(worker->engine) != apply->generation->program) { /* an edit keeps it */
+        engine_set_program(worker->engine, apply->generation->program);
+        triggers_program_changed(worker->triggers);
+    }
     for (size_t i = 0; i < apply->changed_count; i++) {
         struct server_row *row = apply->changed[i];
         if (server_set_apply(worker->servers, row->config, &row->counters[worker->number]))

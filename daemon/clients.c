@@ -18,7 +18,14 @@ struct client_changes {
     struct client_change items[];
 };
 
+struct steering {
+    bool is_start;
+    size_t id_size;
+    char id[];
+};
+
 static void on_worker(struct worker *worker, void *context);
+static void on_steered(struct worker *worker, void *context);
 static void release(struct client_changes *changes);
 
 struct client_row *supervisor__client(struct supervisor *supervisor, struct slice id) {
@@ -143,4 +150,38 @@ static void release(struct client_changes *changes) {
         if (changes->items[i].config)
             client_config_unref(changes->items[i].config);
     free(changes);
+}
+
+/* ---- start and stop by the manager ----------------------------------------------------------- */
+
+enum status clients__steer(struct supervisor *supervisor, struct slice id, bool is_start) {
+    const struct client_row *row = supervisor__client(supervisor, id);
+    if (!row || !row->is_declared)
+        return STATUS_NOT_FOUND;
+    struct steering *steering = base_alloc(sizeof *steering + id.size);
+    steering->is_start = is_start;
+    steering->id_size = id.size;
+    memcpy(steering->id, id.bytes, id.size);
+    enum status status =
+        worker_do(&supervisor->workers[row->owner], on_steered, NULL, NULL, steering);
+    if (status)
+        free(steering);
+    return status;
+}
+
+static void on_obeyed(void *context, enum status status, const char *text) {
+    (void)context, (void)status, (void)text; /* its own worker obeys at once */
+}
+
+static void on_steered(struct worker *worker, void *context) {
+    struct steering *steering = context;
+    const struct client_order order = {.verb =
+                                           steering->is_start ? CLIENT_CONNECT : CLIENT_DISCONNECT,
+                                       .client = {steering->id, steering->id_size}};
+    struct client_done done = {.fn = on_obeyed};
+    enum status status = client_order(worker->clients, &order, &done);
+    if (status)
+        log_line(LOG_WARN, &(struct log_place){.client = order.client}, "cannot be %s: %s",
+                 steering->is_start ? "started" : "stopped", status_text(status));
+    free(steering);
 }

@@ -8,9 +8,11 @@
 #include "actions/actions.h"
 #include "triggers/triggers.h"
 
-#define CHUNK_BYTES 65536
+#define CHUNK_BYTES      65536
+#define ROWS_CHUNK_BYTES 4096
 
-static bool read_rows(struct generation *generation, const struct generation_input *input);
+static bool read_rows(struct generation *generation, const struct registry_rows *servers,
+                      const struct registry_rows *clients);
 static void build(struct generation *generation, const struct generation_input *input);
 static void release(void *object);
 
@@ -18,13 +20,14 @@ struct generation *generation_load(const struct generation_input *input) {
     struct generation *generation = base_alloc(sizeof *generation);
     generation->refs = 1;
     arena_init(&generation->arena, CHUNK_BYTES, 0);
+    arena_init(&generation->rows_arena, ROWS_CHUNK_BYTES, 0);
     config_diag_init(&generation->diag, &generation->arena);
     struct config_diag *diag = &generation->diag;
     if (config_load(input->config, &generation->arena, diag, &generation->files) && !diag->errors)
         config_error(diag, (struct config_mark){.file = input->config}, "out of memory");
     (void)declare_read(&generation->files, &generation->arena, diag,
-                       &generation->declared); /* in diag */
-    (void)read_rows(generation, input);        /* in diag */
+                       &generation->declared);                   /* in diag */
+    (void)read_rows(generation, input->servers, input->clients); /* in diag */
     uint32_t declared = generation->declared.main.workers;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     generation->workers = input->workers ? input->workers
@@ -41,6 +44,7 @@ struct generation *generation_load(const struct generation_input *input) {
 void generation_unref(struct generation *generation) {
     if (atomic_fetch_sub_explicit(&generation->refs, 1, memory_order_acq_rel) != 1)
         return;
+    arena_deinit(&generation->rows_arena);
     arena_deinit(&generation->arena);
     free(generation);
 }
@@ -57,64 +61,106 @@ static bool is_declared(const struct config_section *section, struct slice id) {
 /* A row of the manager as an entry, as if it stood in a file of its own. */
 static bool entry_of(struct generation *generation, const struct registry_row *row,
                      const char *what, struct config_entry *out) {
-    const char *name =
-        arena_printf(&generation->arena, "registry (%s " SLICE_FMT ")", what, SLICE_ARG(row->id));
+    const char *name = arena_printf(&generation->rows_arena, "registry (%s " SLICE_FMT ")", what,
+                                    SLICE_ARG(row->id));
     const struct config_node *node =
-        name ? config_parse(row->declaration, name, &generation->arena, &generation->diag) : NULL;
-    if (!node || arena_copy(&generation->arena, row->id, &out->id))
+        name ? config_parse(row->declaration, name, &generation->rows_arena, &generation->diag)
+             : NULL;
+    if (!node || arena_copy(&generation->rows_arena, row->id, &out->id))
         return false;
     out->value = node;
     out->mark = node->mark;
     return true;
 }
 
-static bool read_rows(struct generation *generation, const struct generation_input *input) {
-    struct arena *arena = &generation->arena;
-    struct config_entry entry;
-    size_t servers = input->servers ? input->servers->count : 0,
-           clients = input->clients ? input->clients->count : 0;
-    generation->manager_servers =
-        arena_zalloc(arena, servers * sizeof *generation->manager_servers);
-    generation->manager_clients =
-        arena_zalloc(arena, clients * sizeof *generation->manager_clients);
-    if (!generation->manager_servers || !generation->manager_clients)
+/* One that a file declares too is shadowed by it. Counts and arrays may be of either kind. */
+static bool is_shadowed(struct generation *generation, const struct config_section *files,
+                        struct slice id, const char *what) {
+    if (!is_declared(files, id))
         return false;
+    config_warning(&generation->diag, (struct config_mark){.file = generation->files.main_path},
+                   "%s \"" SLICE_FMT
+                   "\" of the manager is shadowed by the one that the files declare",
+                   what, SLICE_ARG(id));
+    return true;
+}
+
+static bool read_servers(struct generation *generation, const struct registry_rows *rows) {
+    struct arena *arena = &generation->rows_arena;
+    struct config_entry entry;
     bool is_good = true;
-    for (size_t i = 0; i < servers; i++) {
-        const struct registry_row *row = &input->servers->items[i];
-        if (row->origin != REGISTRY_MANAGER)
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct registry_row *row = &rows->items[i];
+        if (row->origin != REGISTRY_MANAGER ||
+            is_shadowed(generation, &generation->files.servers, row->id, "server"))
             continue;
-        if (is_declared(&generation->files.servers, row->id))
-            config_warning(&generation->diag,
-                           (struct config_mark){.file = generation->files.main_path},
-                           "server \"" SLICE_FMT
-                           "\" of the manager is shadowed by the one that the files declare",
-                           SLICE_ARG(row->id));
-        else if (entry_of(generation, row, "server", &entry) &&
-                 declare_server(&entry, arena, &generation->diag,
-                                &generation->manager_servers[generation->manager_server_count]))
+        if (entry_of(generation, row, "server", &entry) &&
+            declare_server(&entry, arena, &generation->diag,
+                           &generation->manager_servers[generation->manager_server_count]))
             generation->manager_server_count++;
         else
             is_good = false;
     }
-    for (size_t i = 0; i < clients; i++) {
-        const struct registry_row *row = &input->clients->items[i];
-        if (row->origin != REGISTRY_MANAGER)
+    return is_good;
+}
+
+static bool read_clients(struct generation *generation, const struct registry_rows *rows) {
+    struct arena *arena = &generation->rows_arena;
+    struct config_entry entry;
+    bool is_good = true;
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct registry_row *row = &rows->items[i];
+        if (row->origin != REGISTRY_MANAGER ||
+            is_shadowed(generation, &generation->files.clients, row->id, "client"))
             continue;
-        if (is_declared(&generation->files.clients, row->id))
-            config_warning(&generation->diag,
-                           (struct config_mark){.file = generation->files.main_path},
-                           "client \"" SLICE_FMT
-                           "\" of the manager is shadowed by the one that the files declare",
-                           SLICE_ARG(row->id));
-        else if (entry_of(generation, row, "client", &entry) &&
-                 declare_client(&entry, &generation->declared, arena, &generation->diag,
-                                &generation->manager_clients[generation->manager_client_count]))
+        if (entry_of(generation, row, "client", &entry) &&
+            declare_client(&entry, &generation->declared, arena, &generation->diag,
+                           &generation->manager_clients[generation->manager_client_count]))
             generation->manager_client_count++;
         else
             is_good = false;
     }
     return is_good;
+}
+
+static bool read_rows(struct generation *generation, const struct registry_rows *servers,
+                      const struct registry_rows *clients) {
+    static const struct registry_rows none;
+    servers = servers ? servers : &none;
+    clients = clients ? clients : &none;
+    struct arena *arena = &generation->rows_arena;
+    generation->manager_server_count = generation->manager_client_count = 0;
+    generation->manager_servers =
+        arena_zalloc(arena, servers->count * sizeof *generation->manager_servers);
+    generation->manager_clients =
+        arena_zalloc(arena, clients->count * sizeof *generation->manager_clients);
+    if (!generation->manager_servers || !generation->manager_clients)
+        return false;
+    bool is_good = read_servers(generation, servers);
+    return read_clients(generation, clients) && is_good;
+}
+
+void generation_take_rows(struct generation *generation, const struct registry_rows *servers,
+                          const struct registry_rows *clients) {
+    arena_deinit(&generation->rows_arena);
+    arena_init(&generation->rows_arena, ROWS_CHUNK_BYTES, 0);
+    (void)read_rows(generation, servers, clients); /* each row was checked when it was stored */
+}
+
+void generation_check_row(struct generation *generation, enum registry_kind kind,
+                          const struct config_entry *entry, struct arena *arena,
+                          struct config_diag *diag) {
+    struct declare_server server;
+    struct declare_client client;
+    if (kind == REGISTRY_SERVER)
+        (void)declare_server(entry, arena, diag, &server); /* in diag */
+    else
+        (void)declare_client(entry, &generation->declared, arena, diag, &client); /* likewise */
+}
+
+struct generation *generation_ref(struct generation *generation) {
+    (void)atomic_fetch_add_explicit(&generation->refs, 1, memory_order_relaxed); /* the old count */
+    return generation;
 }
 
 static struct slice *ids_of(struct arena *arena, const struct config_section *section) {

@@ -25,6 +25,7 @@ struct generation {
     struct config_diag diag;
     struct config_files files;
     struct declaration declared; /* of the files */
+    struct arena rows_arena;     /* of the four below */
     struct declare_server *manager_servers;
     struct declare_client *manager_clients;
     size_t manager_server_count, manager_client_count;
@@ -37,6 +38,14 @@ struct generation {
 /* Always gives a generation, whose diag has all errors and warnings; without a program it is of no
  * other use. */
 struct generation *generation_load(const struct generation_input *input);
+/* One row as it would be read; what is wrong goes to `diag`. */
+void generation_check_row(struct generation *generation, enum registry_kind kind,
+                          const struct config_entry *entry, struct arena *arena,
+                          struct config_diag *diag);
+/* The manager's rows anew, after an edit; nothing may be reading the old ones. */
+void generation_take_rows(struct generation *generation, const struct registry_rows *servers,
+                          const struct registry_rows *clients);
+struct generation *generation_ref(struct generation *generation);
 void generation_unref(struct generation *generation); /* the program holds one of its own */
 /* Errors and warnings as people read them, and the closing line where there were errors. */
 enum status generation_print(const struct generation *generation, bool is_running,

@@ -121,3 +121,34 @@ static void add_error(struct server_row *row, struct slice address, const char *
     free(row->error);
     row->error = text;
 }
+
+static void on_worker_stop(struct worker *worker, void *context) {
+    struct slice *id = context;
+    server_set_stop(worker->servers, *id, false);
+}
+
+static void on_worker_stopped(struct worker *worker, void *context) {
+    (void)worker; /* each has a copy of its own */
+    struct slice *id = context;
+    free((char *)(uintptr_t)id->bytes);
+    free(id);
+}
+
+void supervisor__stop_server(struct supervisor *supervisor, struct server_row *row) {
+    while (!list_is_empty(&row->listeners)) {
+        struct listener *listener = CONTAINER_OF(row->listeners.next, struct listener, link);
+        list_remove(&listener->link);
+        free(listener);
+    }
+    row->since_ms = clock_system.wall_ms(&clock_system);
+    for (uint32_t i = 0; i < supervisor->worker_count; i++) {
+        struct slice *id = base_alloc(sizeof *id);
+        *id = supervisor__copy(row->id);
+        if (worker_do(&supervisor->workers[i], on_worker_stop, supervisor->loop, on_worker_stopped,
+                      id)) {
+            log_line(LOG_ERROR, &(struct log_place){.server = row->id},
+                     "worker %u cannot be reached", i);
+            on_worker_stopped(NULL, id);
+        }
+    }
+}

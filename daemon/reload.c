@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "daemon/edit.h"
 #include "daemon/supervisor.h"
 
 struct waiter {
@@ -23,7 +24,7 @@ void supervisor__reload(struct supervisor *supervisor, supervisor_reload_fn done
     waiter->done = done;
     waiter->context = context;
     list_append(&supervisor->reloads, &waiter->link);
-    if (supervisor->apply)
+    if (supervisor->apply || supervisor->edit)
         supervisor->is_reload_wanted =
             true; /* what is applied now was loaded before this was asked for */
     else
@@ -33,12 +34,14 @@ void supervisor__reload(struct supervisor *supervisor, supervisor_reload_fn done
 static void start(struct supervisor *supervisor) {
     supervisor->is_reload_wanted = false;
     struct generation *current = supervisor->generation;
+    const struct registry_rows servers = rows_view(&supervisor->stored_servers);
+    const struct registry_rows clients = rows_view(&supervisor->stored_clients);
     const struct generation_input input = {.config = supervisor->options->config,
                                            .workers = supervisor->worker_count,
                                            .number = supervisor->generation_number + 1,
                                            .previous = current ? current->program : NULL,
-                                           .servers = &supervisor->stored_servers,
-                                           .clients = &supervisor->stored_clients};
+                                           .servers = &servers,
+                                           .clients = &clients};
     struct generation *generation = generation_load(&input);
     if (!generation->program || supervisor->state >= SUPERVISOR_DRAINING) {
         refuse(supervisor, generation);
@@ -95,8 +98,14 @@ static void on_applied(struct supervisor *supervisor, uint64_t closed_sessions) 
     tell(supervisor, result);
     free(result);
     generation->comparison = NULL;
-    if (supervisor->is_reload_wanted)
+    supervisor__next(supervisor);
+}
+
+void supervisor__next(struct supervisor *supervisor) {
+    if (supervisor->is_reload_wanted && !supervisor->apply && !supervisor->edit)
         start(supervisor);
+    else
+        edit_continue(supervisor);
 }
 
 /* Those who asked while the last one was being applied wait for the next. */

@@ -7,6 +7,7 @@
 
 #include "crypto/crypto.h"
 #include "daemon/api.h"
+#include "daemon/edit.h"
 #include "net/tls.h"
 
 #define SECOND_MS          1000
@@ -28,6 +29,7 @@ int supervisor_run(const struct options *options) {
     list_init(&supervisor.servers);
     list_init(&supervisor.clients);
     list_init(&supervisor.reloads);
+    list_init(&supervisor.edits);
     net_timer_init(&supervisor.second, on_second);
     arena_init(&supervisor.registry_arena, 4096, 0);
     log_open(STDERR_FILENO, options->log_format, options->log_level);
@@ -44,11 +46,13 @@ int supervisor_run(const struct options *options) {
 static int load_first(struct supervisor *supervisor) {
     if (!open_registry(supervisor))
         return 1;
+    const struct registry_rows servers = rows_view(&supervisor->stored_servers);
+    const struct registry_rows clients = rows_view(&supervisor->stored_clients);
     const struct generation_input input = {.config = supervisor->options->config,
                                            .workers = supervisor->options->workers,
                                            .number = 1,
-                                           .servers = &supervisor->stored_servers,
-                                           .clients = &supervisor->stored_clients};
+                                           .servers = &servers,
+                                           .clients = &clients};
     struct generation *generation = generation_load(&input);
     struct buffer text;
     buffer_init(&text, 0);
@@ -110,17 +114,20 @@ static bool open_registry(struct supervisor *supervisor) {
         return false;
     }
     struct arena *arena = &supervisor->registry_arena;
-    if (registry_read(supervisor->registry, REGISTRY_SERVER, arena, &supervisor->stored_servers) ==
-            STATUS_OK &&
-        registry_read(supervisor->registry, REGISTRY_CLIENT, arena, &supervisor->stored_clients) ==
-            STATUS_OK)
+    struct registry_rows servers, clients;
+    if (registry_read(supervisor->registry, REGISTRY_SERVER, arena, &servers) == STATUS_OK &&
+        registry_read(supervisor->registry, REGISTRY_CLIENT, arena, &clients) == STATUS_OK) {
+        rows_init(&supervisor->stored_servers, &servers);
+        rows_init(&supervisor->stored_clients, &clients);
         return true;
+    }
     log_line(LOG_ERROR, NULL, "%s/bellwire.db: its rows cannot be read", directory);
     return false;
 }
 
-static void on_stored(void *context, enum status status) {
-    struct supervisor *supervisor = context;
+static void on_stored(void *context, enum status status) { supervisor__stored(context, status); }
+
+void supervisor__stored(struct supervisor *supervisor, enum status status) {
     bool is_degraded = status != STATUS_OK;
     if (is_degraded && !supervisor->is_degraded)
         log_line(LOG_ERROR, NULL, "the registry cannot be written: %s; serving goes on",
@@ -260,6 +267,7 @@ static void on_first_applied(struct supervisor *supervisor, uint64_t closed_sess
     supervisor->state = SUPERVISOR_SERVING;
     log_line(LOG_INFO, NULL, "ready");
     api_started(supervisor);
+    supervisor__next(supervisor);
 }
 
 static void on_reloaded(void *context, const struct supervisor_reload *result) {
@@ -337,6 +345,9 @@ static void tear_down(struct supervisor *supervisor) {
         generation_unref(supervisor->generation);
     }
     supervisor__free_rows(supervisor);
+    edit_drop_all(supervisor);
+    rows_deinit(&supervisor->stored_servers);
+    rows_deinit(&supervisor->stored_clients);
     arena_deinit(&supervisor->registry_arena);
     arena_deinit(&supervisor->names_arena);
     free(supervisor->workers);

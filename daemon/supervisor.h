@@ -12,6 +12,7 @@
 #include "daemon/generation.h"
 #include "daemon/keep.h"
 #include "daemon/options.h"
+#include "daemon/rows.h"
 #include "daemon/worker.h"
 
 struct listener {     /* one address that is open */
@@ -28,6 +29,7 @@ struct server_row { /* one server ID; kept when its declaration is gone, since w
     struct list listeners;
     char *error; /* of addresses that could not be bound, or NULL */
     uint64_t since_ms;
+    _Atomic uint64_t all_sessions;     /* of all workers, for max-sessions */
     struct server_counters counters[]; /* one a worker */
 };
 struct client_row {
@@ -80,11 +82,13 @@ struct supervisor {
     struct crypto_pool *crypto_pool;
     struct arena names_arena;
     struct access_list machine_names; /* looked up once */
-    struct generation *generation; /* the one that serves */
+    struct generation *generation;    /* the one that serves */
     uint64_t generation_number, started_ms, drain_until_ms;
     struct list servers, clients; /* rows */
     struct arena registry_arena;
-    struct registry_rows stored_servers, stored_clients; /* as opened */
+    struct rows stored_servers, stored_clients; /* the manager's */
+    struct list edits;                          /* in order, the one in work first */
+    struct edit *edit;                          /* in work, or NULL */
     enum supervisor_state state;
     struct apply *apply; /* in progress, or NULL */
     struct list reloads; /* who waits for one */
@@ -119,6 +123,12 @@ struct client_changes *clients__plan(struct supervisor *supervisor,
                                      const struct generation *generation);
 void clients__apply(struct supervisor *supervisor, struct client_changes *changes);
 void clients__free_rows(struct supervisor *supervisor);
+/* Connects or disconnects one, on its worker. NOT_FOUND, NO_MEMORY, LIMIT. */
+enum status clients__steer(struct supervisor *supervisor, struct slice id, bool is_start);
+void supervisor__stored(struct supervisor *supervisor, enum status status); /* degraded or not */
+void supervisor__next(struct supervisor *supervisor); /* the reload or edit that waits */
+/* Closes what `row` has open and ends its sessions with 1001. */
+void supervisor__stop_server(struct supervisor *supervisor, struct server_row *row);
 void supervisor__store_rows(struct supervisor *supervisor); /* the file rows, in the registry */
 void supervisor__drain(struct supervisor *supervisor);
 void supervisor__free_rows(struct supervisor *supervisor);

@@ -75,6 +75,24 @@ struct control_client {
     const struct client_options *options;
     const struct client_counters *counters;
 };
+/* ---- what the daemon is told ------------------------------------------------------------------
+ */
+enum control_verb {
+    CONTROL_ADD,
+    CONTROL_PUT, /* add, or declare anew */
+    CONTROL_SET, /* dotted keys, null or an empty text for the default */
+    CONTROL_REMOVE,
+    CONTROL_START,
+    CONTROL_STOP
+};
+struct control_edit {
+    enum registry_kind kind;
+    enum control_verb verb;
+    struct slice id;
+    struct value keys; /* a map, or nil; texts may stand for lists, separated by commas */
+};
+/* `status` is 200 with warnings or nothing in `text`, or the error; borrowed for the call. */
+typedef void (*control_edit_fn)(void *context, unsigned status, const char *text);
 /* `json` is the whole answer, borrowed for the call. */
 typedef void (*control_reload_fn)(void *context, struct slice json);
 struct control_host {
@@ -88,6 +106,9 @@ struct control_host {
     enum status (*clients)(void *context, struct arena *arena, struct control_client **out,
                            size_t *count);
     void (*reload)(void *context, control_reload_fn done, void *done_context); /* done once */
+    /* `done` once, maybe inside the call. */
+    void (*edit)(void *context, const struct control_edit *edit, control_edit_fn done,
+                 void *done_context);
     /* The members `ok`, `errors`, `warnings` of a check of `path` (size 0: the daemon's own). */
     enum status (*check)(void *context, struct slice path, bool is_strict, struct buffer *out);
     enum status (*schema)(struct buffer *out);

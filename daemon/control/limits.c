@@ -5,9 +5,9 @@
 
 #define NOT_COUNTED UINT64_MAX
 
-struct bound { /* a key of a server that bounds something */
+struct bound { /* a key of a server or client that bounds something */
     const char *key;
-    int counter; /* enum server_bound; -1: what it refuses is not counted */
+    int counter; /* enum server_bound or client_bound; -1: what it refuses is not counted */
 };
 static const struct bound server_bounds[] = {
     {"max-header-size", SERVER_MAX_HEADER},
@@ -26,6 +26,12 @@ static const struct bound server_bounds[] = {
     {"max-sessions", SERVER_MAX_SESSIONS},
     {"max-sessions-per-address", SERVER_MAX_PER_ADDRESS},
     {"max-tls-sessions", -1},
+};
+static const struct bound client_bounds[] = {
+    {"connect-timeout", CLIENT_CONNECT_TIMEOUT}, {"handshake-timeout", CLIENT_HANDSHAKE_TIMEOUT},
+    {"max-message", CLIENT_MAX_MESSAGE},         {"max-backlog", -1},
+    {"drain-timeout", CLIENT_DRAIN_TIMEOUT},     {"ping-interval", -1},
+    {"pong-timeout", CLIENT_PONG_TIMEOUT},
 };
 static const char *const main_bounds[] = {"max-programs",    "max-run-memory",    "run-memory",
                                           "expression-time", "expression-memory", "max-globals",
@@ -188,6 +194,40 @@ static void write_server(struct call *call, const struct control_server *server)
     write_slow_consumer(call, &slow, server->options);
 }
 
+/* ---- clients --------------------------------------------------------------------------------- */
+
+static void write_client(struct call *call, const struct control_client *client) {
+    const struct control *control = call->control;
+    const struct config_files *files = control->host->files(control->context);
+    bool is_file = client->origin == REGISTRY_FILE;
+    const struct config_node *node =
+        is_file && files ? declared(&files->clients, client->id) : NULL;
+    struct value given = value_nil();
+    size_t at;
+    if (!is_file)
+        (void)json_decode(client->json, &call->arena, &given, &at); /* nil: nothing is given */
+    const char *of = arena_printf(&call->arena, "client:" SLICE_FMT, SLICE_ARG(client->id));
+    for (size_t i = 0; of && i < ARRAY_SIZE(client_bounds); i++) {
+        const struct bound *bound = &client_bounds[i];
+        const struct config_field *field = field_of(declare_client_fields, bound->key);
+        uint64_t refused = bound->counter < 0
+                               ? NOT_COUNTED
+                               : atomic_load_explicit(&client->counters->refused[bound->counter],
+                                                      memory_order_relaxed);
+        if (!field || field->offset >= sizeof *client->options)
+            continue;
+        const struct row row = {.key = bound->key,
+                                .of = of,
+                                .field = field,
+                                .object = client->options,
+                                .set_at = mark_of(node, bound->key),
+                                .is_manager =
+                                    value_member(given, slice_of(bound->key)).type != VALUE_NIL,
+                                .refused = refused};
+        write_row(call, &row);
+    }
+}
+
 /* ---- tasks ----------------------------------------------------------------------------------- */
 
 struct input {
@@ -258,7 +298,10 @@ static void on_refusals(struct call *call, struct gather_part *parts, uint32_t p
     struct control_server *servers;
     size_t count;
     uint64_t all[RUN_GATES] = {0};
-    if (control->host->servers(control->context, &call->arena, &servers, &count)) {
+    struct control_client *clients;
+    size_t client_count;
+    if (control->host->servers(control->context, &call->arena, &servers, &count) ||
+        control->host->clients(control->context, &call->arena, &clients, &client_count)) {
         call_no_memory(call);
         return;
     }
@@ -269,6 +312,8 @@ static void on_refusals(struct call *call, struct gather_part *parts, uint32_t p
     write_main(call, all);
     for (size_t i = 0; i < count; i++)
         write_server(call, &servers[i]);
+    for (size_t i = 0; i < client_count; i++)
+        write_client(call, &clients[i]);
     for (size_t i = 0; i < program_task_count(program); i++) {
         uint64_t refused = 0;
         for (uint32_t k = 0; k < part_count; k++)

@@ -311,6 +311,22 @@ static bool take_options(struct line *line) {
     return true;
 }
 
+/* Each word is a key of the declaration with its value as text; the daemon knows the types. */
+static bool put_keys(struct line *line, size_t at) {
+    for (; at < line->word_count; at++) {
+        const char *word = line->words[at], *equal = strchr(word, '=');
+        json_t *value = equal ? json_string(equal + 1) : NULL;
+        if (!equal || equal == word)
+            return fail("expected KEY=VALUE, got", word);
+        char *key = base_strdup((struct slice){word, (size_t)(equal - word)});
+        bool is_good = value && json_object_set_new(line->manager->parameters, key, value) == 0;
+        free(key);
+        if (!is_good)
+            return fail("this is no UTF-8:", word);
+    }
+    return true;
+}
+
 static bool take_positionals(struct line *line) {
     struct manager *manager = line->manager;
     struct slice usage = slice_of(command_of(manager)->arguments), positional;
@@ -319,12 +335,14 @@ static bool take_positionals(struct line *line) {
     while (next_item(&usage, &option, &positional)) {
         if (!positional.size)
             continue;
-        if (at == line->word_count) {
+        if (at == line->word_count && !slice_is(positional, "KEY=VALUE...")) {
             const struct control_command *command = command_of(manager);
             (void)fprintf(stderr, "bellwire: " SLICE_FMT " is missing\nusage: bellwire %s %s %s\n",
                           SLICE_ARG(positional), command->noun, command->verb, command->arguments);
             return false;
         }
+        if (slice_is(positional, "KEY=VALUE..."))
+            return put_keys(line, at);
         if (slice_is(positional, "ID"))
             manager->id = line->words[at++];
         else if (!put_value(manager, &(struct option){.name = positional}, line->words[at++]))

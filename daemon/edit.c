@@ -1,0 +1,351 @@
+/* One edit goes: find the row, make its new declaration, check it with the tables of the YAML,
+ * store it, take it over into the generation that serves, apply. Any failure before the last step
+ * changes nothing. */
+#include "daemon/edit.h"
+
+#include <stdlib.h>
+
+#include "daemon/supervisor.h"
+
+struct edit {
+    struct list link;
+    struct arena arena;
+    struct supervisor *supervisor;
+    struct edit_request request;
+    struct slice json; /* the new declaration */
+    struct slice warnings;
+};
+
+static void begin(struct edit *edit);
+static bool make_declaration(struct edit *edit);
+static bool check(struct edit *edit);
+static void store(struct edit *edit);
+static void on_stored(void *context, enum status status);
+static void on_applied(struct supervisor *supervisor, uint64_t closed_sessions);
+static void steer(struct edit *edit, bool is_start);
+static void fail(struct edit *edit, unsigned status, const char *format, ...) PRINTF_LIKE(3, 4);
+static void finish(struct edit *edit, const struct edit_result *result);
+
+void edit_submit(struct supervisor *supervisor, const struct edit_request *request) {
+    struct edit *edit = base_alloc(sizeof *edit);
+    arena_init(&edit->arena, 4096, 0);
+    edit->supervisor = supervisor;
+    edit->request = *request;
+    list_append(&supervisor->edits, &edit->link);
+    if (arena_copy(&edit->arena, request->id, &edit->request.id) ||
+        value_copy(request->keys, &edit->arena, &edit->request.keys)) {
+        fail(edit, 503, "out of memory");
+        return;
+    }
+    edit_continue(supervisor);
+}
+
+void edit_continue(struct supervisor *supervisor) {
+    if (supervisor->edit || supervisor->apply || list_is_empty(&supervisor->edits))
+        return;
+    supervisor->edit = CONTAINER_OF(supervisor->edits.next, struct edit, link);
+    begin(supervisor->edit);
+}
+
+void edit_drop_all(struct supervisor *supervisor) {
+    while (!list_is_empty(&supervisor->edits)) {
+        struct edit *edit = CONTAINER_OF(supervisor->edits.next, struct edit, link);
+        list_remove(&edit->link);
+        arena_deinit(&edit->arena);
+        free(edit);
+    }
+}
+
+/* ---- what is there
+ * ----------------------------------------------------------------------------------- */
+
+struct found {
+    bool is_there;
+    enum registry_origin origin;
+    struct slice place, json;
+};
+
+static struct found find(struct supervisor *supervisor, enum registry_kind kind, struct slice id) {
+    const struct server_row *server =
+        kind == REGISTRY_SERVER ? supervisor__server(supervisor, id) : NULL;
+    const struct client_row *client =
+        kind == REGISTRY_CLIENT ? supervisor__client(supervisor, id) : NULL;
+    if (server && server->is_declared)
+        return (struct found){true, server->origin, server->place, server->json};
+    if (client && client->is_declared)
+        return (struct found){true, client->origin, client->place, client->json};
+    return (struct found){.is_there = false};
+}
+
+static const char *what(const struct edit *edit) {
+    return edit->request.kind == REGISTRY_SERVER ? "server" : "client";
+}
+
+static void begin(struct edit *edit) {
+    struct supervisor *supervisor = edit->supervisor;
+    struct slice id = edit->request.id;
+    struct found found = find(supervisor, edit->request.kind, id);
+    enum edit_verb verb = edit->request.verb;
+    if (supervisor->state != SUPERVISOR_SERVING) {
+        fail(edit, 503, "the daemon is %s",
+             supervisor->state == SUPERVISOR_STARTING ? "starting" : "ending");
+        return;
+    }
+    if (verb == EDIT_START || verb == EDIT_STOP) {
+        steer(edit, verb == EDIT_START);
+        return;
+    }
+    if (found.is_there && found.origin == REGISTRY_FILE) {
+        fail(edit, 409,
+             "%s \"" SLICE_FMT "\" is declared in " SLICE_FMT ": edit it there, then reload",
+             what(edit), SLICE_ARG(id), SLICE_ARG(found.place));
+        return;
+    }
+    if (verb == EDIT_ADD && found.is_there) {
+        fail(edit, 409, "%s \"" SLICE_FMT "\" exists already: change it with set", what(edit),
+             SLICE_ARG(id));
+        return;
+    }
+    if ((verb == EDIT_SET || verb == EDIT_REMOVE) && !found.is_there) {
+        fail(edit, 404, "unknown %s \"" SLICE_FMT "\"", what(edit), SLICE_ARG(id));
+        return;
+    }
+    edit->json = found.is_there && verb == EDIT_SET ? found.json : SLICE("{}");
+    if (verb == EDIT_REMOVE || (make_declaration(edit) && check(edit)))
+        store(edit);
+}
+
+/* ---- the new declaration
+ * ------------------------------------------------------------------------------- */
+
+static const struct config_field *find_field(const struct config_field *fields, struct slice path) {
+    struct slice rest;
+    struct slice name = slice_cut(path, '.', &rest);
+    for (const struct config_field *field = fields; field->name; field++)
+        if (slice_is(name, field->name))
+            return rest.bytes && field->fields ? find_field(field->fields, rest) : field;
+    return NULL;
+}
+
+/* A text for a list is its items between commas; one that begins like JSON is JSON. */
+static bool shape(struct edit *edit, const struct config_field *field, struct value *value) {
+    struct slice text = value_slice(*value);
+    size_t at;
+    if (text.size && (text.bytes[0] == '[' || text.bytes[0] == '{') &&
+        json_decode(text, &edit->arena, value, &at) == STATUS_OK)
+        return true;
+    if (!field || field->type != CONFIG_TEXTS)
+        return true;
+    size_t count = 1;
+    for (size_t i = 0; i < text.size; i++)
+        count += text.bytes[i] == ',';
+    struct value *items = arena_alloc(&edit->arena, count * sizeof *items);
+    if (!items)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        items[i] = value_bytes(slice_trim(slice_cut(text, ',', &text)));
+    *value = (struct value){.type = VALUE_LIST, .count = (uint32_t)count, .items = items};
+    return true;
+}
+
+static bool set_key(struct edit *edit, struct value *root, struct slice key, struct value value) {
+    const struct config_field *fields =
+        edit->request.kind == REGISTRY_SERVER ? declare_server_fields : declare_client_fields;
+    struct slice path[VALUE_DEPTH_MAX];
+    size_t segments = 0;
+    for (struct slice rest = key; rest.bytes && segments < ARRAY_SIZE(path);)
+        path[segments++] = slice_cut(rest, '.', &rest);
+    if (value.type == VALUE_BYTES && value.count == 0)
+        value = value_nil();
+    if (value.type == VALUE_BYTES && !shape(edit, find_field(fields, key), &value))
+        return false;
+    return value_with(*root, (struct value_place){path, segments}, value, &edit->arena, root) ==
+           STATUS_OK;
+}
+
+static bool make_declaration(struct edit *edit) {
+    struct value root;
+    size_t at;
+    bool is_good = json_decode(edit->json, &edit->arena, &root, &at) == STATUS_OK;
+    const struct value *keys = &edit->request.keys;
+    for (uint32_t i = 0; i < keys->count && keys->type == VALUE_MAP && is_good; i++)
+        is_good = set_key(edit, &root, value_slice(keys->pairs[i].key), keys->pairs[i].value);
+    struct buffer text;
+    buffer_init(&text, 0);
+    if (root.type == VALUE_NIL)
+        root = (struct value){.type = VALUE_MAP};
+    is_good = is_good && json_encode(root, &text) == STATUS_OK &&
+              arena_copy(&edit->arena, buffer_slice(&text), &edit->json) == STATUS_OK;
+    buffer_deinit(&text);
+    if (!is_good)
+        fail(edit, 422, "a key cannot be set: it stands below a value that is no mapping");
+    return is_good;
+}
+
+/* The same tables, the same messages, as if the declaration stood in a file of its own. */
+static bool check(struct edit *edit) {
+    struct config_diag diag;
+    config_diag_init(&diag, &edit->arena);
+    struct config_entry entry = {.id = edit->request.id};
+    if (!config_is_id(entry.id)) {
+        fail(edit, 422,
+             "an ID is letters, digits, \".\", \"_\" and \"-\", at most 64 of them, beginning with "
+             "a letter or digit, got \"" SLICE_FMT "\"",
+             SLICE_ARG(entry.id));
+        return false;
+    }
+    entry.value = config_parse(edit->json, what(edit), &edit->arena, &diag);
+    entry.mark = entry.value ? entry.value->mark : (struct config_mark){0};
+    if (entry.value)
+        generation_check_row(edit->supervisor->generation, edit->request.kind, &entry, &edit->arena,
+                             &diag);
+    struct buffer text;
+    buffer_init(&text, 0);
+    for (size_t i = 0; i < diag.count; i++) {
+        const struct config_message *message = &diag.messages[i];
+        if ((message->severity == CONFIG_ERROR) == (diag.errors > 0))
+            (void)buffer_printf(&text, "%s%s%s%s", text.size ? "\n" : "", message->text,
+                                message->hint ? "; " : "",
+                                message->hint ? message->hint : ""); /* cut without memory */
+    }
+    (void)arena_copy(&edit->arena, buffer_slice(&text), &edit->warnings); /* likewise */
+    buffer_deinit(&text);
+    if (!diag.errors)
+        return true;
+    fail(edit, 422, SLICE_FMT, SLICE_ARG(edit->warnings));
+    return false;
+}
+
+/* ---- on disk, then live
+ * ---------------------------------------------------------------------------------- */
+
+static void store(struct edit *edit) {
+    struct registry *registry = edit->supervisor->registry;
+    const struct registry_done done = {on_stored, edit};
+    enum status status;
+    if (edit->request.verb == EDIT_REMOVE) {
+        status = registry_remove(registry, edit->request.kind, edit->request.id, done);
+    } else {
+        size_t at;
+        struct value root;
+        bool is_enabled = true;
+        if (json_decode(edit->json, &edit->arena, &root, &at) == STATUS_OK) {
+            struct slice said;
+            struct value member = value_member(root, SLICE("enabled"));
+            static const char *const no[] = {"false", "no", "off", "0"};
+            for (size_t i = 0;
+                 value_text(member, &edit->arena, &said) == STATUS_OK && i < ARRAY_SIZE(no); i++)
+                is_enabled = is_enabled && !slice_equal_nocase(said, slice_of(no[i]));
+        }
+        const struct registry_row row = {.id = edit->request.id,
+                                         .origin = REGISTRY_MANAGER,
+                                         .is_enabled = is_enabled,
+                                         .declaration = edit->json,
+                                         .place = SLICE("")};
+        status = registry_put(registry, edit->request.kind, &row, done);
+    }
+    if (status)
+        on_stored(edit, status);
+}
+
+static void on_stored(void *context, enum status status) {
+    struct edit *edit = context;
+    struct supervisor *supervisor = edit->supervisor;
+    supervisor__stored(supervisor, status);
+    if (status) {
+        fail(edit, 503, "the registry could not be written: %s; nothing was changed",
+             status_text(status));
+        return;
+    }
+    struct rows *rows = edit->request.kind == REGISTRY_SERVER ? &supervisor->stored_servers
+                                                              : &supervisor->stored_clients;
+    if (edit->request.verb == EDIT_REMOVE)
+        rows_remove(rows, edit->request.id);
+    else
+        rows_put(rows, edit->request.id, edit->json);
+    struct generation *generation = supervisor->generation;
+    const struct registry_rows servers = rows_view(&supervisor->stored_servers);
+    const struct registry_rows clients = rows_view(&supervisor->stored_clients);
+    generation_take_rows(generation, &servers, &clients);
+    (void)program_ref(
+        generation->program); /* given back with the generation that this one follows: itself */
+    generation_ref(generation);
+    supervisor__apply(supervisor, generation, on_applied);
+}
+
+static void on_applied(struct supervisor *supervisor, uint64_t closed_sessions) {
+    (void)closed_sessions; /* nobody asks */
+    struct edit *edit = supervisor->edit;
+    log_line(
+        LOG_INFO,
+        edit->request.kind == REGISTRY_SERVER ? &(struct log_place){.server = edit->request.id}
+                                              : &(struct log_place){.client = edit->request.id},
+        edit->request.verb == EDIT_REMOVE ? "removed by the manager" : "changed by the manager");
+    finish(edit, &(struct edit_result){.status = 200,
+                                       .text = edit->warnings.size ? edit->warnings.bytes : ""});
+}
+
+/* ---- start and stop
+ * ---------------------------------------------------------------------------------------- */
+
+enum status edit_steer_server(struct supervisor *supervisor, struct slice id, bool is_start) {
+    struct server_row *row = supervisor__server(supervisor, id);
+    if (!row || !row->is_declared)
+        return STATUS_NOT_FOUND;
+    if (row->is_wanted == is_start && (!is_start || !list_is_empty(&row->listeners)))
+        return STATUS_OK;
+    row->is_wanted = is_start;
+    if (is_start)
+        supervisor__listen(supervisor, row);
+    else
+        supervisor__stop_server(supervisor, row);
+    return STATUS_OK;
+}
+
+static void steer(struct edit *edit, bool is_start) {
+    struct supervisor *supervisor = edit->supervisor;
+    struct slice id = edit->request.id;
+    enum status status = edit->request.kind == REGISTRY_SERVER
+                             ? edit_steer_server(supervisor, id, is_start)
+                             : clients__steer(supervisor, id, is_start);
+    if (status == STATUS_NOT_FOUND) {
+        fail(edit, 404, "unknown %s \"" SLICE_FMT "\"", what(edit), SLICE_ARG(id));
+        return;
+    }
+    const struct server_row *row =
+        edit->request.kind == REGISTRY_SERVER ? supervisor__server(supervisor, id) : NULL;
+    if (is_start && row && list_is_empty(&row->listeners)) {
+        fail(edit, 409, "server \"" SLICE_FMT "\" cannot listen: %s", SLICE_ARG(id),
+             row->error ? row->error : "");
+        return;
+    }
+    finish(edit, &(struct edit_result){.status = 200, .text = ""});
+}
+
+/* ---- the end of an edit
+ * -------------------------------------------------------------------------------------- */
+
+static void fail(struct edit *edit, unsigned status, const char *format, ...) {
+    struct buffer text;
+    va_list arguments;
+    buffer_init(&text, 0);
+    va_start(arguments, format);
+    enum status written = buffer_vprintf(&text, format, arguments);
+    va_end(arguments);
+    if (!written)
+        written = buffer_append(&text, (struct slice){"", 1}); /* its NUL */
+    finish(edit,
+           &(struct edit_result){.status = status, .text = written ? "out of memory" : text.bytes});
+    buffer_deinit(&text);
+}
+
+static void finish(struct edit *edit, const struct edit_result *result) {
+    struct supervisor *supervisor = edit->supervisor;
+    list_remove(&edit->link);
+    if (supervisor->edit == edit)
+        supervisor->edit = NULL;
+    edit->request.done(edit->request.context, result);
+    arena_deinit(&edit->arena);
+    free(edit);
+    supervisor__next(supervisor);
+}
