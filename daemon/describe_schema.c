@@ -18,6 +18,8 @@ static const struct {
     {"triggers", "{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/trigger\"}}"},
     {"template", "{\"type\":[\"string\",\"number\",\"boolean\"]}"},
     {"binary", "{\"type\":[\"string\",\"number\",\"boolean\"]}"},
+    {"compression", "{\"type\":[\"boolean\",\"object\",\"string\",\"integer\"]}"},
+    {"reconnect", "{\"type\":[\"boolean\",\"object\",\"string\",\"integer\"]}"},
     {"slot", "{\"type\":\"string\"}"},
 };
 /* The parts of each block, which no field table describes. */

@@ -18,6 +18,7 @@ struct trigger_index {
 };
 
 static void index_free(void *object);
+static void warn_too_early(const struct program *program, struct config_diag *diag);
 static enum status group(struct trigger_index *index, const struct program *program);
 static enum status group_clients(struct trigger_index *index, const struct program *program);
 static enum status build_server(struct trigger_index *index, const struct program *program,
@@ -43,6 +44,38 @@ bool index__is_accepting(const struct trigger *trigger) {
     return trigger->kind == &trigger_server_open || trigger->kind == &trigger_server_message;
 }
 
+/* Whether a step somewhere below sends to the run's own client. */
+static bool sends_to(const struct config_node *node, struct slice client) {
+    const struct config_node *sent =
+        node->kind == CONFIG_MAP ? config_get(node, "send-message") : NULL;
+    const struct config_node *to = sent && sent->kind == CONFIG_MAP ? config_get(sent, "to") : NULL;
+    const struct config_node *named =
+        to && to->kind == CONFIG_MAP ? config_get(to, "client") : NULL;
+    if (sent && (!to || (named && slice_equal(named->text, client))))
+        return true;
+    for (size_t i = 0; node->kind != CONFIG_SCALAR && i < node->count; i++)
+        if (sends_to(node->items[i], client))
+            return true;
+    return false;
+}
+
+static void warn_too_early(const struct program *program, struct config_diag *diag) {
+    for (size_t i = 0; i < program_trigger_count(program); i++) {
+        const struct trigger *trigger = program_trigger(program, i);
+        const struct config_node *task = trigger->task->declaration;
+        const struct config_node *actions =
+            task && task->kind == CONFIG_MAP ? config_get(task, "actions") : NULL;
+        if (trigger->kind != &trigger_client_connected || !actions ||
+            !sends_to(actions, ((const struct trigger_client *)trigger->args)->client))
+            continue;
+        config_warning(diag, trigger->mark,
+                       "task \"" SLICE_FMT "\" sends a message on \"client-connected\", which is "
+                       "too early",
+                       SLICE_ARG(trigger->task->id));
+        config_hint(diag, "\"client-open\" tells when the client can send");
+    }
+}
+
 enum status triggers_index(struct program *program, struct config_diag *diag) {
     struct trigger_index *index = calloc(1, sizeof *index);
     if (!index)
@@ -51,6 +84,7 @@ enum status triggers_index(struct program *program, struct config_diag *diag) {
     map_init(&index->by_id, (struct hash_key){0}); /* the keys are the administrator's own */
     map_init(&index->clients_by_id, (struct hash_key){0});
     size_t errors = diag->errors;
+    warn_too_early(program, diag);
     enum status status = group(index, program);
     status = status ? status : group_clients(index, program);
     for (size_t i = 0; i < index->server_count && !status; i++)

@@ -11,16 +11,19 @@ import websockets
 from peers import RawSocket
 
 DEADLINE = 20
+HEARD = 0.1  # seconds: a closed socket is known by its FIN, which comes beside the next connection
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class WsServer:
     """python3-websockets, 10.4 (Debian 12) and 15 (Debian 13), as a server; `headers` go into its answer. `.accepted` is a queue of connections, in order; every one stays open until
-    it or the server is closed. `.open` counts those that are open, `.most` the most at one time."""
+    it or the server is closed. `.open` counts those that are open, `.overlaps` the pairs that were open together for
+    longer than it takes to hear of a peer that has closed."""
 
     def __init__(self, port=0, headers=None, **options):
         self.accepted = queue.Queue()
-        self.open = self.most = self.total = 0
+        self.open = self.overlaps = self.total = 0
+        self._connections = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -41,12 +44,18 @@ class WsServer:
     async def _handle(self, connection, *_):
         self.total += 1
         self.open += 1
-        self.most = max(self.most, self.open)
+        self._loop.call_later(HEARD, self._look, connection, set(self._connections))
+        self._connections.add(connection)
         self.accepted.put(Accepted(self, connection))
         try:
             await connection.wait_closed()
         finally:
             self.open -= 1
+            self._connections.discard(connection)
+
+    def _look(self, connection, others):
+        if connection in self._connections:
+            self.overlaps += len(others & self._connections)
 
     def run(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(DEADLINE)

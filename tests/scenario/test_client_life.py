@@ -342,7 +342,7 @@ def test_a_reload_connects_anew_where_it_must_and_only_there(start):
         assert peer.wait_closed()[0] == 1001
         assert server.accept().path == "/two"
         wait_state(d, "open")
-        assert server.most == 1
+        assert server.overlaps == 0
         d.log.wait("sent Authorization: ***")
         assert "b3ar3r" not in d.log.text
         d.write("tasks: {}\n")
@@ -370,6 +370,30 @@ def test_the_manager_shows_states_times_and_last_messages(start):
         assert peer.recv() == "by hand"
         shown = d.manager_json("client", "show", "peer")
         assert shown["config"]["name"] == "Prices" and shown["state"] == "open"
+
+
+def test_sending_at_client_connected_is_a_warning(start):
+    """proves C5"""
+    done = start.check("""
+        clients: {peer: {url: "ws://127.0.0.1:1/"}}
+        tasks:
+          early:
+            triggers: [client-connected]
+            actions: [{if: "true", then: [{send-message: hi}]}]
+          elsewhere:
+            triggers: [client-connected]
+            actions: [{send-message: {text: hi, to: {server: main}}}]
+    """)
+    assert done.returncode == 0
+    assert done.stdout.count("too early") == 1 and 'task "early" sends a message' in done.stdout
+
+
+def test_bounds_are_listed(start):
+    """proves C7"""
+    d = start("clients: {peer: {url: 'ws://127.0.0.1:1/', enabled: false, connect-timeout: 2s}}\n")
+    limits = {row["key"]: row for row in d.manager_json("limits") if row["of"] == "client:peer"}
+    assert limits["connect-timeout"]["value"] == "2s" and ":" in limits["connect-timeout"]["set_at"]
+    assert limits["max-message"]["value"] == 1048576 and limits["max-message"]["refused"] == 0
 
 
 def test_statistics_count_to_the_byte(start):
@@ -422,5 +446,5 @@ def test_reconnects_and_reloads_and_actions_at_once_make_one_socket(start):
                 if turn % 2:
                     peer.close(1012)
         assert d.http("GET", "/connect").text == "connected"
-        assert server.most == 1 and server.total > 3
+        assert server.overlaps == 0 and server.total > 3
         assert wait_for(lambda: server.open == 1, "one open")
