@@ -125,6 +125,8 @@ void clients__apply(struct supervisor *supervisor, struct client_changes *change
 void clients__free_rows(struct supervisor *supervisor);
 /* Connects or disconnects one, on its worker. NOT_FOUND, NO_MEMORY, LIMIT. */
 enum status clients__steer(struct supervisor *supervisor, struct slice id, bool is_start);
+/* Connects or disconnects one, on its worker. NOT_FOUND, NO_MEMORY, LIMIT. */
+enum status clients__steer(struct supervisor *supervisor, struct slice id, bool is_start);
 void supervisor__stored(struct supervisor *supervisor, enum status status); /* degraded or not */
 void supervisor__next(struct supervisor *supervisor); /* the reload or edit that waits */
 /* Closes what `row` has open and ends its sessions with 1001. */
