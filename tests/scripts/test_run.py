@@ -8,8 +8,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DAEMON = """#!/bin/bash
-echo "started: $*"
 trap 'exit 7' INT
+echo "started: $*"
 while :; do read -r -t 5 <> <(:); done
 """
 
