@@ -70,6 +70,7 @@ void net_loop_free(struct net_loop *loop) {
     close(loop->epoll_fd);
     free(loop->read_buffer);
     free(loop->cork);
+    free(loop->shared.bytes);
     free(loop);
 }
 

@@ -11,6 +11,7 @@
 #define NET_READ_SIZE   (256 * 1024)
 #define NET_CORK_SIZE   (128 * 1024)
 #define NET_DIRECT_SIZE (16 * 1024) /* a write this large goes out at once, without a copy */
+#define NET_SHARED_SIZE (256 * 1024)
 
 struct mailbox {
     struct net_source source; /* an eventfd, written when the stack was empty */
@@ -26,6 +27,13 @@ enum chunk_class { CHUNK_REF, CHUNK_SMALL, CHUNK_LARGE, CHUNK_CLASSES };
 struct chunk_pool {
     struct net_chunk *free[CHUNK_CLASSES];
     uint32_t count[CHUNK_CLASSES];
+};
+
+/* Bytes of the broadcasts of this turn: shared.c. */
+struct shared {
+    uint8_t *bytes;         /* made with the first one */
+    struct net_frame *last; /* counted; lies at last_at */
+    uint32_t last_at, used;
 };
 
 struct stream_list {
@@ -47,6 +55,7 @@ struct net_loop {
     size_t cork_bytes;
     uint8_t *cork, *read_buffer;
     struct chunk_pool chunks;
+    struct shared shared;
     struct crypto_pool *crypto_pool; /* or NULL */
     int reserve_fd; /* given up for a moment to shed a peer when descriptors have run out */
     bool is_shedding;

@@ -118,8 +118,8 @@ static inline void net_count(_Atomic uint64_t *counter, uint64_t more) { /* by t
                           memory_order_relaxed);
 }
 /* What may stand between a stream and its socket (TLS). Results as of recv(2) and send(2), errno
- * EAGAIN where it must wait; then the next send() begins with the same bytes. Sending 0 bytes gives
- * out what the layer itself holds. */
+ * EAGAIN where it must wait. A layer may take bytes that the socket does not: then it waits for the
+ * socket, and sending 0 bytes gives them out. */
 struct net_layer {
     ssize_t (*recv)(struct net_layer *layer, int fd, void *bytes, size_t size);
     ssize_t (*send)(struct net_layer *layer, int fd, const void *bytes, size_t size);
@@ -141,7 +141,7 @@ struct net_stream { /* embedded; all fields are private but those with a comment
     uint64_t bytes_in, bytes_out; /* read: taken from and given to the kernel */
     struct net_timer timer;       /* the owner's, through net_stream_timer(); NET_TIMEOUT */
     int error;                    /* read: errno of what ended it, or 0 */
-    uint32_t backlog_bytes;
+    uint32_t backlog_bytes, shared_at, shared_size;
     uint8_t state; /* enum net_stream_state */
     bool is_pending, is_blocked, is_paused, has_ended;
     uint8_t fault, again, stall_s;

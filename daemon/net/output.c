@@ -2,8 +2,10 @@
  *   cork    while a stream's input is handled, small writes gather in the loop's one cork buffer
  *   direct  large writes go to the kernel at once, together with the cork, without a copy
  *   queue   what the kernel did not take, and what is written at other times: a ring of chunks,
- * each with bytes of its own or a reference to a counted frame A stream with a queue never has a
- * cork, so the order is kept. */
+ * each with bytes of its own or a reference to a counted frame
+ *   shared  frames for many streams, on an empty queue: a range of the loop's buffer until the turn
+ * ends. A stream with a queue or a range never has a cork, and one with a queue no range, so the
+ * order is kept. */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -29,6 +31,8 @@ static void chunk_free(struct net_loop *loop, struct net_chunk *chunk);
 static enum status write_direct(struct net_stream *stream, const struct slice *parts, size_t count);
 static enum status enqueue(struct net_stream *stream, struct slice bytes);
 static bool flush_queue(struct net_stream *stream);
+static bool flush_shared(struct net_stream *stream);
+static bool keep_shared(struct net_stream *stream);
 static void consume(struct net_stream *stream, size_t size);
 
 static bool is_writable(const struct net_stream *stream) {
@@ -187,6 +191,9 @@ static void queued(struct net_stream *stream, size_t size) {
 }
 
 static enum status enqueue(struct net_stream *stream, struct slice bytes) {
+    if (!keep_shared(stream)) {
+        return STATUS_NO_MEMORY;
+    }
     struct net_chunk *last = stream->last_chunk;
     size_t room = last && !last->frame ? last->capacity - last->size : 0;
     size_t head = bytes.size < room ? bytes.size : room;
@@ -222,6 +229,9 @@ char *net_write_begin(struct net_stream *stream, size_t size) {
     if (is_corked(stream)) {
         return (char *)loop->cork + loop->cork_bytes;
     }
+    if (!keep_shared(stream)) {
+        return NULL;
+    }
     struct net_chunk *last = stream->last_chunk;
     if (!last || last->frame || last->capacity - last->size < size) {
         last = chunk_new(loop, size);
@@ -245,13 +255,64 @@ void net_write_end(struct net_stream *stream, size_t used) {
     }
 }
 
+/* Whether the frame is now a range of its own, or made the range that is there longer. */
+static bool share(struct net_stream *stream, struct net_frame *frame) {
+    uint32_t at;
+    if (stream->last_chunk || stream->is_blocked || stream->layer ||
+        frame->size >= NET_DIRECT_SIZE || !shared__place(stream->loop, frame, &at)) {
+        return false;
+    }
+    if (stream->shared_size == 0) {
+        stream->shared_at = at;
+    } else if (stream->shared_at + stream->shared_size != at) {
+        return false;
+    }
+    stream->shared_size += (uint32_t)frame->size;
+    queued(stream, frame->size);
+    return true;
+}
+
+/* The range becomes a chunk, before something else is queued. Without memory the stream fails. */
+static bool keep_shared(struct net_stream *stream) {
+    if (stream->shared_size == 0) {
+        return true;
+    }
+    struct slice bytes = {(const char *)stream->loop->shared.bytes + stream->shared_at,
+                          stream->shared_size};
+    stream->shared_size = 0;
+    stream->backlog_bytes -= (uint32_t)bytes.size; /* is counted again */
+    return enqueue(stream, bytes) == STATUS_OK;
+}
+
+static bool flush_shared(struct net_stream *stream) {
+    struct iovec part = {stream->loop->shared.bytes + stream->shared_at, stream->shared_size};
+    ssize_t sent = send_parts(stream, &part, 1);
+    if (sent < 0) {
+        return false;
+    }
+    stream->shared_at += (uint32_t)sent;
+    stream->shared_size -= (uint32_t)sent;
+    stream->backlog_bytes -= (uint32_t)sent;
+    if (stream->shared_size) {
+        output__wait_writable(stream);
+        (void)keep_shared(stream); /* as above */
+    }
+    return sent > 0;
+}
+
 enum status net_write_frame(struct net_stream *stream, struct net_frame *frame) {
     struct slice bytes = {(const char *)frame->bytes, frame->size};
     if (!is_writable(stream)) {
         return STATUS_CLOSED;
     }
+    if (!is_corked(stream) && share(stream, frame)) {
+        return STATUS_OK;
+    }
     if (frame->size <= SMALL_CAPACITY / 8 || is_corked(stream)) {
         return net_write(stream, &bytes, 1); /* a copy is cheaper, and may join others */
+    }
+    if (!keep_shared(stream)) {
+        return STATUS_NO_MEMORY;
     }
     struct net_chunk *chunk = chunk_new(stream->loop, 0);
     if (!chunk || stream->backlog_bytes + (uint64_t)frame->size > UINT32_MAX) {
@@ -290,7 +351,7 @@ bool output__flush(struct net_stream *stream) {
         (void)uncork(stream); /* without memory the stream has failed */
         return sent > 0;
     }
-    return flush_queue(stream);
+    return stream->shared_size ? flush_shared(stream) : flush_queue(stream);
 }
 
 static bool flush_queue(struct net_stream *stream) {
@@ -343,6 +404,7 @@ static void consume(struct net_stream *stream, size_t size) {
 }
 
 void output__drop(struct net_stream *stream) {
+    stream->shared_size = 0;
     while (stream->last_chunk) {
         drop_first(stream);
     }

@@ -187,6 +187,7 @@ void stream__finish_turn(struct net_loop *loop) {
         stream->is_pending = false;
         look_after(stream);
     }
+    shared__reset(loop);
 }
 
 static void end(struct net_stream *stream) {
