@@ -32,7 +32,6 @@ struct net_tls {
     struct buffer in, out; /* of the handshake, and what came right behind it */
     size_t whole_bytes;    /* SHAKING: at the start of `in`, of whole records */
     struct net_bytes raw;  /* OPEN: what a read got from the socket */
-    size_t unsent_bytes;   /* OPEN: plain bytes in a record that the socket did not take whole */
     uint32_t verify_flags;
     int result, error; /* of the last step; errno of what ended it */
     uint8_t state;     /* enum tls_state */
@@ -315,20 +314,24 @@ static int recv_raw(void *context, unsigned char *bytes, size_t size) {
     return (int)taken;
 }
 
+/* mbedTLS is never told to wait: it may flush a waiting record during a read, and then nobody could
+ * tell whether a repeated write is the same one. What the socket does not take waits in `out`. */
 static int send_raw(void *context, const unsigned char *bytes, size_t size) {
     struct net_tls *tls = context;
-    ssize_t sent;
-    if (tls->out.size) {
-        return MBEDTLS_ERR_SSL_WANT_WRITE; /* the end of the handshake goes first */
-    }
-    do {
-        sent = send(tls->stream->source.fd, bytes, size, MSG_NOSIGNAL);
-    } while (sent < 0 && errno == EINTR);
-    if (sent < 0 && errno != EAGAIN) {
+    ssize_t sent = tls->out.size ? 0 : send(tls->stream->source.fd, bytes, size, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
         tls->error = errno;
         return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
     }
-    return sent < 0 ? MBEDTLS_ERR_SSL_WANT_WRITE : (int)sent;
+    size_t taken = sent > 0 ? (size_t)sent : 0;
+    struct slice rest = {(const char *)bytes + taken, size - taken};
+    if (rest.size && buffer_append(&tls->out, rest) != STATUS_OK) {
+        return MBEDTLS_ERR_SSL_ALLOC_FAILED;
+    }
+    if (rest.size) {
+        output__wait_writable(tls->stream);
+    }
+    return (int)size;
 }
 
 /* What a failure of mbedTLS means for the stream. */
@@ -419,8 +422,8 @@ static ssize_t layer_recv(struct net_layer *layer, int fd, void *bytes, size_t s
     return recv_open(tls, fd, bytes, size);
 }
 
-/* The rest of what the handshake wrote. */
-static bool flush_handshake(struct net_tls *tls, int fd) {
+/* False: the socket takes no more (EAGAIN), or failed. */
+static bool flush_out(struct net_tls *tls, int fd) {
     while (tls->out.size) {
         ssize_t sent = send(fd, tls->out.bytes, tls->out.size, MSG_NOSIGNAL);
         if (sent < 0 && errno != EINTR) {
@@ -430,30 +433,21 @@ static bool flush_handshake(struct net_tls *tls, int fd) {
     }
     if (tls->state != TLS_SHAKING && tls->out.capacity) {
         buffer_deinit(&tls->out);
-        buffer_init(&tls->out, 0);
+        buffer_init(&tls->out, HANDSHAKE_MAX);
     }
     return true;
 }
 
-/* Record by record. One that the socket did not take whole stays inside mbedTLS, and its bytes
- * count as sent when the rest has gone. */
+/* Record by record, as long as the socket takes them whole. */
 static ssize_t send_records(struct net_tls *tls, const uint8_t *bytes, size_t size) {
     size_t sent = 0;
-    assert(tls->unsent_bytes <= size);
-    while (sent < size) {
-        size_t part = tls->unsent_bytes ? tls->unsent_bytes : size - sent;
-        int code = mbedtls_ssl_write(&tls->ssl, bytes + sent, part);
-        if (code > 0) {
-            tls->unsent_bytes = 0;
-            sent += (size_t)code;
-        } else if (code == MBEDTLS_ERR_SSL_WANT_WRITE) {
-            tls->unsent_bytes = part;
-            errno = EAGAIN;
-            return sent ? (ssize_t)sent : -1;
-        } else {
+    while (sent < size && tls->out.size == 0) {
+        int code = mbedtls_ssl_write(&tls->ssl, bytes + sent, size - sent);
+        if (code <= 0) {
             errno = tls->error ? tls->error : EPROTO;
             return -1;
         }
+        sent += (size_t)code;
     }
     return (ssize_t)sent;
 }
@@ -464,13 +458,13 @@ static ssize_t layer_send(struct net_layer *layer, int fd, const void *bytes, si
         errno = ENOTCONN;
         return size ? -1 : 0;
     }
-    if (!flush_handshake(tls, fd)) {
+    if (!flush_out(tls, fd)) {
         return -1;
     }
     switch (tls->state) {
         case TLS_OPEN:
         case TLS_ENDED:
-            return size ? send_records(tls, bytes, size) : 0;
+            return send_records(tls, bytes, size);
         case TLS_PLAIN:
             return size ? send(fd, bytes, size, MSG_NOSIGNAL) : 0;
         default: /* nobody may write yet, or any more */
@@ -484,17 +478,11 @@ static bool layer_shutdown(struct net_layer *layer, int fd) {
     if (tls->is_working) {
         return true;
     }
-    if (!flush_handshake(tls, fd)) {
-        return errno != EAGAIN;
+    if ((tls->state == TLS_OPEN || tls->state == TLS_ENDED) && !tls->has_said_goodbye) {
+        tls->has_said_goodbye = true;
+        (void)mbedtls_ssl_close_notify(&tls->ssl); /* a peer that is gone misses nothing */
     }
-    if ((tls->state != TLS_OPEN && tls->state != TLS_ENDED) || tls->has_said_goodbye) {
-        return true;
-    }
-    if (mbedtls_ssl_close_notify(&tls->ssl) == MBEDTLS_ERR_SSL_WANT_WRITE) {
-        return false; /* the next call sends the rest */
-    }
-    tls->has_said_goodbye = true;
-    return true;
+    return flush_out(tls, fd) || errno != EAGAIN;
 }
 
 static void layer_free(struct net_layer *layer) {

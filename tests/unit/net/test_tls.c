@@ -340,7 +340,7 @@ static void rubbish_that_begins_like_tls_is_refused_with_an_alert(void **state) 
     lab->is_cut = true;
     assert_int_equal(net_tls_accept(&lab->server.stream, config, lab_on_tls), STATUS_OK);
     net_tls_config_unref(config);
-    assert_int_equal(send(lab->server.wire, "\x16\x03\x01\x00\x04\x01\xff\xff\xff", 9, 0), 9);
+    assert_int_equal(send(lab->server.wire, "\x16\x03\x01\x00\x04\x63\x00\x00\x00", 9, 0), 9);
     LAB_UNTIL(lab, lab->server.answers);
     assert_int_equal(lab->server.status, STATUS_PROTOCOL);
     assert_true(strlen(lab->server.why) > 0);
