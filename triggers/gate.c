@@ -142,9 +142,10 @@ void gate__auth(struct triggers *triggers, struct server_request *request,
     struct access_password password;
     if (ways) {
         const struct access_request asked = {.http = &request->http,
+                                             .cache = gate->cache,
                                              .scratch = &gate->scratch,
                                              .now_ms = net_loop_now_ms(triggers->loop)};
-        grant = access_authenticate(ways, gate->cache, &asked, &password, &out->user);
+        grant = access_authenticate(ways, &asked, &password, &out->user);
     }
     if (grant == ACCESS_ASK && gate->denied != request) {
         out->user = SLICE_NONE;

@@ -113,12 +113,13 @@ enum access_grant {
 };
 struct access_request {
     const struct http_request *http;
+    struct access_cache *cache;
     struct arena *scratch;
     uint64_t now_ms; /* of a clock that never steps */
 };
 /* Any of the ways suffices. Compares in constant time, and asks no password that the cache knows.
  */
-enum access_grant access_authenticate(const struct access_auth *auth, struct access_cache *cache,
+enum access_grant access_authenticate(const struct access_auth *auth,
                                       const struct access_request *request,
                                       struct access_password *password, struct slice *user);
 /* Slow by design; on any thread but a loop's. */

@@ -34,7 +34,7 @@ static const struct token *by_query(const struct access_auth *auth,
     return find_token(&auth->query, value);
 }
 
-static enum access_grant by_password(const struct access_auth *auth, struct access_cache *cache,
+static enum access_grant by_password(const struct access_auth *auth,
                                      const struct access_request *request, struct slice encoded,
                                      struct access_password *password, struct slice *user) {
     size_t size, room = CRYPTO_BASE64_DECODED_MAX(encoded.size);
@@ -57,8 +57,8 @@ static enum access_grant by_password(const struct access_auth *auth, struct acce
             memcpy(password->password, given.bytes, given.size);
         memcpy(password->hash, hash.bytes, hash.size);
         password->hash[hash.size] = 0;
-        cache__key(cache, name, password);
-        bool is_right = found && cache__has(cache, password, request->now_ms);
+        cache__key(request->cache, name, password);
+        bool is_right = found && cache__has(request->cache, password, request->now_ms);
         grant = is_right ? ACCESS_GRANTED : ACCESS_ASK;
         if (found)
             *user = found->name;
@@ -67,7 +67,7 @@ static enum access_grant by_password(const struct access_auth *auth, struct acce
     return grant;
 }
 
-enum access_grant access_authenticate(const struct access_auth *auth, struct access_cache *cache,
+enum access_grant access_authenticate(const struct access_auth *auth,
                                       const struct access_request *request,
                                       struct access_password *password, struct slice *user) {
     struct slice header = http_request_header(request->http, SLICE("authorization"));
@@ -82,7 +82,7 @@ enum access_grant access_authenticate(const struct access_auth *auth, struct acc
         return ACCESS_GRANTED;
     }
     given = auth->has_basic ? of_scheme(header, SLICE("Basic")) : SLICE_NONE;
-    return given.size ? by_password(auth, cache, request, given, password, user) : ACCESS_DENIED;
+    return given.size ? by_password(auth, request, given, password, user) : ACCESS_DENIED;
 }
 
 size_t access_challenges(const struct access_auth *auth, struct http_header *out) {

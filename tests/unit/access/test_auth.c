@@ -10,6 +10,7 @@ struct fixture {
     struct arena arena, scratch;
     struct config_diag diag;
     struct access_cache *cache;
+    struct access_password password; /* that was asked for last */
     char folder[32];
 };
 
@@ -55,19 +56,18 @@ static const struct access_auth *load(struct fixture *f, const struct access_key
 }
 
 static enum access_grant try(struct fixture *f, const struct access_auth *auth, const char *target,
-                             const char *credentials, struct access_password *password,
-                             struct slice *user) {
+                             const char *credentials, struct slice *user) {
     struct asked *asked = arena_alloc(&f->arena, sizeof *asked);
     const char *line = arena_printf(&f->arena, "GET %s HTTP/1.1", target);
     const char *rest = arena_printf(&f->arena, "Host: a\r\n%s", credentials);
-    const struct access_request request = {ask(asked, &f->arena, line, rest), &f->scratch, 1000};
-    return access_authenticate(auth, f->cache, &request, password, user);
+    const struct access_request request = {ask(asked, &f->arena, line, rest), f->cache, &f->scratch,
+                                           1000};
+    return access_authenticate(auth, &request, &f->password, user);
 }
 
 /* proves S17 */
 static void bearer_tokens_have_labels(void **state) {
     struct fixture *f = *state;
-    struct access_password password;
     const struct access_auth *auth =
         load(f, &(struct access_keys){
                     .bearer.path = put(f, "tokens",
@@ -94,8 +94,7 @@ static void bearer_tokens_have_labels(void **state) {
                  {"", NULL}};
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct slice user = SLICE_NONE;
-        enum access_grant grant =
-            try(f, auth, "/?token=first", cases[i].credentials, &password, &user);
+        enum access_grant grant = try(f, auth, "/?token=first", cases[i].credentials, &user);
         assert_int_equal(grant, cases[i].user ? ACCESS_GRANTED : ACCESS_DENIED);
         if (cases[i].user)
             assert_slice(user, cases[i].user);
@@ -109,7 +108,6 @@ static void bearer_tokens_have_labels(void **state) {
 /* proves S17 */
 static void a_query_parameter_holds_a_token(void **state) {
     struct fixture *f = *state;
-    struct access_password password;
     const struct access_auth *auth = load(
         f,
         &(struct access_keys){.query = {.name = SLICE("key"), .path = put(f, "tokens", "a+b c")}});
@@ -121,7 +119,7 @@ static void a_query_parameter_holds_a_token(void **state) {
                  {"/?key=", ACCESS_DENIED},       {"/", ACCESS_DENIED}};
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct slice user = SLICE_NONE;
-        assert_int_equal(try(f, auth, cases[i].target, "", &password, &user), cases[i].grant);
+        assert_int_equal(try(f, auth, cases[i].target, "", &user), cases[i].grant);
         if (cases[i].grant == ACCESS_GRANTED)
             assert_slice(user, "c");
     }
@@ -133,36 +131,34 @@ static void a_query_parameter_holds_a_token(void **state) {
 /* proves S17 */
 static void passwords_are_asked_once_and_remembered(void **state) {
     struct fixture *f = *state;
-    struct access_password password;
     struct slice user = SLICE_NONE;
     const struct access_auth *auth =
         load(f, &(struct access_keys){.basic.path = put(f, "users", ADA)});
     const char *right = "Authorization: Basic YWRhOnNlY3JldA==\r\n";  /* ada:secret */
     const char *wrong = "Authorization: Basic YWRhOnNlY3JlVA==\r\n";  /* ada:secreT */
     const char *nobody = "Authorization: Basic Ym9iOnNlY3JldA==\r\n"; /* bob:secret */
-    assert_int_equal(try(f, auth, "/", wrong, &password, &user), ACCESS_ASK);
-    assert_false(access_password_fits(&password));
-    assert_int_equal(try(f, auth, "/", nobody, &password, &user), ACCESS_ASK);
-    assert_false(access_password_fits(&password));
-    assert_int_equal(try(f, auth, "/", right, &password, &user), ACCESS_ASK);
-    assert_true(access_password_fits(&password));
-    access_cache_add(f->cache, &password, 1000);
-    assert_int_equal(try(f, auth, "/", right, &password, &user), ACCESS_GRANTED);
+    assert_int_equal(try(f, auth, "/", wrong, &user), ACCESS_ASK);
+    assert_false(access_password_fits(&f->password));
+    assert_int_equal(try(f, auth, "/", nobody, &user), ACCESS_ASK);
+    assert_false(access_password_fits(&f->password));
+    assert_int_equal(try(f, auth, "/", right, &user), ACCESS_ASK);
+    assert_true(access_password_fits(&f->password));
+    access_cache_add(f->cache, &f->password, 1000);
+    assert_int_equal(try(f, auth, "/", right, &user), ACCESS_GRANTED);
     assert_slice(user, "ada");
-    assert_int_equal(try(f, auth, "/", wrong, &password, &user), ACCESS_ASK);
-    assert_int_equal(try(f, auth, "/", nobody, &password, &user), ACCESS_ASK);
+    assert_int_equal(try(f, auth, "/", wrong, &user), ACCESS_ASK);
+    assert_int_equal(try(f, auth, "/", nobody, &user), ACCESS_ASK);
     const char *bad[] = {
         "Authorization: Basic YWRh\r\n",     "Authorization: Basic !!!!\r\n",
         "Authorization: Basic \r\n",         "Authorization: Bearer YWRhOnNlY3JldA==\r\n",
         "Authorization: Basic YWRhOgA=\r\n", ""};
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-        assert_int_equal(try(f, auth, "/", bad[i], &password, &user), ACCESS_DENIED);
+        assert_int_equal(try(f, auth, "/", bad[i], &user), ACCESS_DENIED);
 }
 
 /* proves S17 */
 static void a_remembered_password_is_forgotten_in_time_and_with_its_hash(void **state) {
     struct fixture *f = *state;
-    struct access_password password;
     struct slice user = SLICE_NONE;
     const char *right = "Authorization: Basic YWRhOnNlY3JldA==\r\n";
     const struct access_auth *auth =
@@ -171,37 +167,33 @@ static void a_remembered_password_is_forgotten_in_time_and_with_its_hash(void **
         load(f, &(struct access_keys){.basic.path = put(f, "users", ADA "bob:$1$a$b\n")});
     const struct access_auth *changed = load(
         f, &(struct access_keys){.basic.path = put(f, "users", "ada:$5$rounds=1000$other$x\n")});
-    assert_int_equal(try(f, auth, "/", right, &password, &user), ACCESS_ASK);
-    access_cache_add(f->cache, &password, 1000);
-    assert_int_equal(try(f, again, "/", right, &password, &user), ACCESS_GRANTED);
-    assert_int_equal(try(f, changed, "/", right, &password, &user), ACCESS_ASK);
-    assert_int_equal(try(f, auth, "/", right, &password, &user), ACCESS_GRANTED);
+    assert_int_equal(try(f, auth, "/", right, &user), ACCESS_ASK);
+    access_cache_add(f->cache, &f->password, 1000);
+    assert_int_equal(try(f, again, "/", right, &user), ACCESS_GRANTED);
+    assert_int_equal(try(f, changed, "/", right, &user), ACCESS_ASK);
+    assert_int_equal(try(f, auth, "/", right, &user), ACCESS_GRANTED);
     struct asked asked;
     const char *rest = arena_printf(&f->arena, "Host: a\r\n%s", right);
-    const struct access_request late = {ask(&asked, &f->arena, "GET / HTTP/1.1", rest), &f->scratch,
-                                        1000 + 5 * 60 * 1000};
-    assert_int_equal(access_authenticate(auth, f->cache, &late, &password, &user), ACCESS_ASK);
+    const struct access_request late = {ask(&asked, &f->arena, "GET / HTTP/1.1", rest), f->cache,
+                                        &f->scratch, 1000 + 5 * 60 * 1000};
+    assert_int_equal(access_authenticate(auth, &late, &f->password, &user), ACCESS_ASK);
 }
 
 /* proves S17 */
 static void any_way_in_suffices(void **state) {
     struct fixture *f = *state;
-    struct access_password password;
     struct slice user = SLICE_NONE, tokens = put(f, "tokens", "t1 one\n");
     const struct access_auth *auth =
         load(f, &(struct access_keys){.bearer.path = tokens,
                                       .basic.path = put(f, "users", ADA),
                                       .query = {.name = SLICE("t"), .path = tokens}});
     struct http_header headers[ACCESS_HEADERS_MAX];
-    assert_int_equal(try(f, auth, "/", "Authorization: Bearer t1\r\n", &password, &user),
+    assert_int_equal(try(f, auth, "/", "Authorization: Bearer t1\r\n", &user), ACCESS_GRANTED);
+    assert_int_equal(try(f, auth, "/?t=t1", "Authorization: Bearer bad\r\n", &user),
                      ACCESS_GRANTED);
-    assert_int_equal(try(f, auth, "/?t=t1", "Authorization: Bearer bad\r\n", &password, &user),
-                     ACCESS_GRANTED);
-    assert_int_equal(
-        try(f, auth, "/", "Authorization: Basic YWRhOnNlY3JldA==\r\n", &password, &user),
-        ACCESS_ASK);
-    assert_int_equal(try(f, auth, "/?t=no", "Authorization: Bearer no\r\n", &password, &user),
-                     ACCESS_DENIED);
+    assert_int_equal(try(f, auth, "/", "Authorization: Basic YWRhOnNlY3JldA==\r\n", &user),
+                     ACCESS_ASK);
+    assert_int_equal(try(f, auth, "/?t=no", "Authorization: Bearer no\r\n", &user), ACCESS_DENIED);
     assert_int_equal(access_challenges(auth, headers), 3);
 }
 
