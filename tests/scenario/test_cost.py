@@ -1,0 +1,134 @@
+"""What one event costs on its whole way through a task, without noise: calls of the heap, and instructions.
+
+On the direct path (bare variables) an echoed message, a greeting with a path and a query parameter, and a message to a room
+reach the heap not once in steady state. Instructions are those of the daemon itself, one event in flight, and have a bound that
+a change of a few functions does not pass, but a forgotten copy, clock or look-up does.
+"""
+import os
+import pathlib
+import re
+import shutil
+import struct
+import subprocess
+
+import pytest
+
+import harness
+
+SOURCE = pathlib.Path(__file__).with_name("heap_calls.c")
+IS_PLAIN = not str(harness.BUILD).endswith(("address", "thread"))
+pytestmark = pytest.mark.skipif(not IS_PLAIN, reason="a sanitizer has a heap and instructions of its own")
+
+WARM_UP, EVENTS, ROUNDS = 1200, 300, 5  # the first 1,000 runs fill the list of the latest ones
+MOST_INSTRUCTIONS = {"echo": 5200, "greeting": 11000}
+CONFIG = """
+    workers: 1
+    tasks:
+      echo:
+        triggers: [{server-message: /echo}]
+        actions:
+          - send-message: {binary: "${WsMessage}", is-binary: "${WsIsBinary}"}
+      greeting:
+        triggers: [{http-request: "/hello/{name}"}]
+        actions:
+          - http-response: "Hello ${HttpPathParam(name)}, have a ${HttpQueryParam(day)} day"
+      enter:
+        triggers: [{server-open: /room}]
+        actions: [{join-room: all}]
+      cast:
+        triggers: [{server-message: /room}]
+        actions:
+          - send-message: {text: "${WsMessage}", to: {room: all}}
+"""
+
+
+def echo_on(daemon):
+    peer = daemon.ws("/echo")
+
+    def once(number):
+        peer.send(f"message {number:08}")
+        assert peer.recv() == f"message {number:08}"
+    return once
+
+
+def greeting_on(daemon):
+    peer = daemon.raw()
+
+    def once(number):
+        peer.send(f"GET /hello/n{number:08}?day=fine HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n".encode())
+        head = peer.recv_until(b"\r\n\r\n").decode()
+        assert head.startswith("HTTP/1.1 200 ")
+        size = int(re.search(r"content-length: (\d+)", head, re.I)[1])
+        assert peer.recv_exact(size) == f"Hello n{number:08}, have a fine day".encode()
+    return once
+
+
+def cast_on(daemon):
+    peer, other = daemon.ws("/room"), daemon.ws("/room")
+
+    def once(number):
+        peer.send(f"message {number:08}")
+        assert peer.recv() == other.recv() == f"message {number:08}"
+    return once
+
+
+def heap_calls(tmp_path):
+    """(environment for the daemon, function that reads the count)"""
+    shim, counter = tmp_path / "heap_calls.so", tmp_path / "count"
+    counter.write_bytes(bytes(8))
+    subprocess.run([os.environ.get("CC", "cc"), "-O2", "-shared", "-fPIC", "-o", shim, SOURCE], check=True)
+    return ({"LD_PRELOAD": str(shim), "HEAP_CALLS": str(counter)},
+            lambda: struct.unpack("=Q", counter.read_bytes())[0])
+
+
+@pytest.mark.parametrize("event_on, allowed", [(echo_on, 0), (greeting_on, 0), (cast_on, 1)])
+def test_the_direct_path_does_not_reach_the_heap(start, tmp_path, event_on, allowed):
+    """An echo and a greeting get no memory from the heap once they have run; a message to a room its one frame.
+
+    Other threads may get some in a round, now and then; not in each of several."""
+    env, count = heap_calls(tmp_path)
+    daemon = start(CONFIG, workers=1, env=env)
+    at_start = count()
+    once = event_on(daemon)
+    for number in range(WARM_UP):
+        once(number)
+    assert count() > at_start, "a new connection needs memory: does the count work?"
+    rounds = []
+    for _ in range(ROUNDS):
+        before = count()
+        for number in range(EVENTS):
+            once(number)
+        rounds.append(count() - before)
+    assert min(rounds) <= allowed * EVENTS, f"calls of the heap by {EVENTS} events, in {ROUNDS} rounds: {rounds}"
+
+
+def instructions(control, out, pid, number):
+    """Of the time since the last dump."""
+    subprocess.run([control, "--dump", str(pid)], capture_output=True, check=True)
+    dump = pathlib.Path(f"{out}.{number}")
+    harness.wait_for(lambda: dump.exists() and "totals:" in dump.read_text(), "the dump of callgrind")
+    return int(re.search(r"totals: (\d+)", dump.read_text())[1])
+
+
+@pytest.mark.skipif(not shutil.which("callgrind_control"), reason="valgrind is not installed")
+@pytest.mark.parametrize("name, event_on", [("echo", echo_on), ("greeting", greeting_on)])
+def test_an_event_takes_few_instructions(start, tmp_path, name, event_on):
+    """The instructions of one event, from the socket to the answer, stay below a bound."""
+    out = tmp_path / "callgrind"
+    daemon = start._new(CONFIG, (), 1, None)
+    start._daemons.append(daemon)
+    daemon.args = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *daemon.args]
+    daemon.start()
+    once = event_on(daemon)
+    for number in range(EVENTS):
+        once(number)
+    instructions("callgrind_control", out, daemon.pid, 1)
+    for number in range(EVENTS):
+        once(number)
+    few = instructions("callgrind_control", out, daemon.pid, 2)
+    for number in range(3 * EVENTS):
+        once(number)
+    many = instructions("callgrind_control", out, daemon.pid, 3)
+    each = (many - few) / (2 * EVENTS)
+    print(f"{name}: {each:.0f} instructions")
+    assert each <= MOST_INSTRUCTIONS[name], f"{each:.0f} instructions for each {name}"
