@@ -28,6 +28,7 @@ static void plan_listeners(struct apply *apply);
 static void on_worker(struct worker *worker, void *context);
 static void on_worker_done(struct worker *worker, void *context);
 static void finish(struct apply *apply);
+static void on_clients_applied(void *context);
 
 static void *room(struct apply *apply, size_t size) {
     void *memory = arena_zalloc(&apply->arena, size);
@@ -265,7 +266,12 @@ static void finish(struct apply *apply) {
     struct list *at;
     LIST_FOR_EACH(at, &supervisor->servers)
     supervisor__listen(supervisor, CONTAINER_OF(at, struct server_row, link));
-    clients__apply(supervisor, apply->clients);
+    clients__apply(supervisor, apply->clients, on_clients_applied, apply);
+}
+
+static void on_clients_applied(void *context) {
+    struct apply *apply = context;
+    struct supervisor *supervisor = apply->supervisor;
     if (supervisor->generation) {
         program_unref(supervisor->generation->program);
         generation_unref(supervisor->generation);

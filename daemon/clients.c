@@ -13,7 +13,9 @@ struct client_change {
     uint32_t owner;
 };
 struct client_changes {
-    _Atomic uint32_t refs; /* one a worker */
+    uint32_t pending; /* workers that have not answered, and the function that asks them */
+    void (*done)(void *context);
+    void *context;
     size_t count;
     struct client_change items[];
 };
@@ -26,7 +28,8 @@ struct steering {
 
 static void on_worker(struct worker *worker, void *context);
 static void on_steered(struct worker *worker, void *context);
-static void release(struct client_changes *changes);
+static void on_worker_done(struct worker *worker, void *context);
+static void arrive(struct client_changes *changes);
 
 struct client_row *supervisor__client(struct supervisor *supervisor, struct slice id) {
     struct list *at;
@@ -117,19 +120,23 @@ void clients__free_rows(struct supervisor *supervisor) {
 
 /* ---- on the workers -------------------------------------------------------------------------- */
 
-/* Two of these to one worker arrive in the order in which they were sent. */
-void clients__apply(struct supervisor *supervisor, struct client_changes *changes) {
-    changes->refs = supervisor->worker_count;
+void clients__apply(struct supervisor *supervisor, struct client_changes *changes,
+                    void (*done)(void *context), void *context) {
+    changes->done = done;
+    changes->context = context;
+    changes->pending = supervisor->worker_count + 1;
     for (uint32_t i = 0; i < supervisor->worker_count; i++)
-        if (worker_do(&supervisor->workers[i], on_worker, NULL, NULL, changes)) {
+        if (worker_do(&supervisor->workers[i], on_worker, supervisor->loop, on_worker_done,
+                      changes)) {
             log_line(LOG_ERROR, NULL, "worker %u cannot be reached: its clients stay as they are",
                      i);
-            release(changes);
+            arrive(changes);
         }
+    arrive(changes);
 }
 
 static void on_worker(struct worker *worker, void *context) {
-    struct client_changes *changes = context;
+    const struct client_changes *changes = context;
     for (size_t i = 0; i < changes->count; i++) {
         const struct client_change *change = &changes->items[i];
         if (change->owner != worker->number)
@@ -140,16 +147,23 @@ static void on_worker(struct worker *worker, void *context) {
             log_line(LOG_ERROR, &(struct log_place){.client = change->id},
                      "out of memory for the client");
     }
-    release(changes);
 }
 
-static void release(struct client_changes *changes) {
-    if (atomic_fetch_sub_explicit(&changes->refs, 1, memory_order_acq_rel) != 1)
+static void on_worker_done(struct worker *worker, void *context) {
+    (void)worker; /* they are only counted */
+    arrive(context);
+}
+
+static void arrive(struct client_changes *changes) {
+    if (--changes->pending)
         return;
+    void (*done)(void *context) = changes->done;
+    void *context = changes->context;
     for (size_t i = 0; i < changes->count; i++)
         if (changes->items[i].config)
             client_config_unref(changes->items[i].config);
     free(changes);
+    done(context);
 }
 
 /* ---- start and stop by the manager ----------------------------------------------------------- */

@@ -121,10 +121,9 @@ void supervisor__listen(struct supervisor *supervisor, struct server_row *row);
 /* Brings the rows up to date, and then the workers. */
 struct client_changes *clients__plan(struct supervisor *supervisor,
                                      const struct generation *generation);
-void clients__apply(struct supervisor *supervisor, struct client_changes *changes);
+void clients__apply(struct supervisor *supervisor, struct client_changes *changes,
+                    void (*done)(void *context), void *context);
 void clients__free_rows(struct supervisor *supervisor);
-/* Connects or disconnects one, on its worker. NOT_FOUND, NO_MEMORY, LIMIT. */
-enum status clients__steer(struct supervisor *supervisor, struct slice id, bool is_start);
 /* Connects or disconnects one, on its worker. NOT_FOUND, NO_MEMORY, LIMIT. */
 enum status clients__steer(struct supervisor *supervisor, struct slice id, bool is_start);
 void supervisor__stored(struct supervisor *supervisor, enum status status); /* degraded or not */

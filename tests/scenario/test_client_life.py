@@ -124,7 +124,8 @@ def test_a_waiting_connect_fails_with_the_cause(start):
     assert d.http("GET", "/connect").status == 500
     error = d.log.wait(where=lambda e: e.get("task") == "connect" and "did not connect" in str(e))
     assert "refused: 127.0.0.1" in str(error)
-    assert len(events(d)) == 1 and events(d)[0].startswith("error refused: 127.0.0.1")
+    d.log.wait("EVENT error refused: 127.0.0.1")
+    assert len(events(d)) == 1
     now = state(d)
     assert now["state"] == "stopped" and now["error"].startswith("refused: ")
 
