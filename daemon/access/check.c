@@ -2,6 +2,7 @@
  * gathered in one walk over the headers; a request that no browser made is through after that. */
 #include "access/rules.h"
 
+static bool is_of_browser(const struct http_request *request);
 static void gather(const struct http_request *request, struct hints *hints);
 static bool is_host_allowed(const struct access_rules *rules, struct slice text);
 static void check_origin(const struct access_rules *rules, const struct http_request *request,
@@ -28,7 +29,6 @@ static bool is_host_known(const struct access_rules *rules, struct slice host,
 
 void access_check(const struct access_rules *rules, const struct http_request *request,
                   struct access_memo *memo, struct access_answer *answer) {
-    struct hints hints = {.origin = SLICE_NONE};
     answer->status = 0;
     answer->is_speculative = false;
     answer->cors = rules->any_origin     ? ACCESS_CORS_ANY
@@ -38,9 +38,11 @@ void access_check(const struct access_rules *rules, const struct http_request *r
         refusal__host(rules, request->host, answer);
         return;
     }
+    if (!is_of_browser(request))
+        return;
+    struct hints hints = {.origin = SLICE_NONE};
     gather(request, &hints);
-    if (hints.purpose.size)
-        answer->is_speculative = true;
+    answer->is_speculative = hints.purpose.size > 0;
     if (hints.origin.bytes)
         check_origin(rules, request, &hints, answer);
     else if (hints.site.size && !rules->any_origin)
@@ -56,6 +58,18 @@ static struct slice speculation(struct slice value) {
 static void take(const struct http_header *header, const char *name, struct slice *out) {
     if (slice_equal_nocase(header->name, slice_of(name)))
         *out = header->value;
+}
+
+/* Whether there is a header that gather() looks at. */
+static bool is_of_browser(const struct http_request *request) {
+    const struct http_header *header = request->headers, *end = header + request->header_count;
+    for (; header < end; header++) {
+        size_t size = header->name.size;
+        if ((size == 6 || size == 14 || size == 11) &&
+            (header->name.bytes[0] | 0x20) == (size == 6 ? 'o' : 's'))
+            return true;
+    }
+    return false;
 }
 
 /* The names are told apart by size and first letter, so that most headers cost two comparisons. */

@@ -24,7 +24,8 @@ struct server_request *request__new(struct session *session) {
                                        .config = session->config,
                                        .set = set,
                                        .connection = session,
-                                       .refs = 1};
+                                       .refs = 1,
+                                       .is_adopted = session->http->is_adopted};
     return request;
 }
 

@@ -43,7 +43,7 @@ struct server_close {
 };
 struct server_fault {
     struct slice server;
-    const char *text; /* constant: what went wrong */
+    const char *text; /* what went wrong; borrowed for the call */
     struct slice peer;
     struct session *session;              /* or NULL */
     const struct server_request *request; /* of a failed handshake, or NULL */
@@ -106,6 +106,7 @@ struct server_request { /* read only, but `attachment` and `label` */
     const struct server_config *config; /* of the server; held */
     const void *route;                  /* as on_head gave it */
     void *attachment;                   /* the user's, NULL at first */
+    bool is_adopted;                    /* by server_set_adopt(): the manager asks */
     struct http_header label; /* the user's: goes with the 504 that is given in its place; no name:
                                  none; borrowed until there is an answer */
     struct server_set *set;

@@ -32,6 +32,7 @@ enum http_deadline {
     DEADLINE_BODY,
     DEADLINE_RESPONSE,
     DEADLINE_DRAIN,
+    DEADLINE_HANDSHAKE, /* of TLS */
 };
 struct transfer;
 struct http_state {
@@ -47,6 +48,7 @@ struct http_state {
     uint64_t deadline_ms; /* the timer is due then or earlier */
     uint8_t phase, deadline;
     bool is_parsing; /* http__parse() is on the stack */
+    bool is_adopted; /* server_set_adopt() */
     bool is_last;    /* the connection ends after the going answer */
     bool is_yielded; /* took its share of this turn; goes on in NET_AGAIN */
     uint8_t peer_size;
@@ -177,8 +179,10 @@ void server__unref(struct server *server); /* frees it, and tells who waits for 
 struct server *server__find(const struct server_set *set, struct slice id);
 
 /* connection.c */
-/* Takes over the fd. STATUS_NO_MEMORY, STATUS_IO: it is still the caller's. */
-enum status connection__open(struct server *server, int fd, const struct net_address *peer);
+/* Takes over the fd, which speaks TLS where the server does and it comes from outside.
+ * STATUS_NO_MEMORY, STATUS_IO: it is still the caller's. */
+enum status connection__open(struct server *server, int fd, const struct net_address *peer,
+                             bool is_from_outside);
 void connection__leave_http(struct session *session); /* gives the http_state back */
 /* What came, with what was left over before it, at one place; parse it, then keep the rest. */
 struct net_bytes connection__gather(struct session *session, struct net_bytes data);
@@ -200,6 +204,9 @@ enum status request__take_names(struct server_request *request, const struct ser
 void request__refuse(struct session *session, const struct server_route *route, bool keep_alive);
 void request__refuse_error(struct session *session, const struct http_error *error);
 struct slice request__date(struct server_set *set);
+
+/* tls.c: a connection that was just opened speaks TLS. */
+void tls__begin(struct session *session);
 
 /* transfer.c */
 enum status transfer__begin(struct session *session, const struct server_file *file);

@@ -171,7 +171,7 @@ enum status server_set_listen(struct server_set *set, struct slice id, struct sl
 
 static void on_accept(void *context, int fd, const struct net_address *peer) {
     struct server_listener *entry = context;
-    if (connection__open(entry->server, fd, peer) != STATUS_OK) {
+    if (connection__open(entry->server, fd, peer, true) != STATUS_OK) {
         net_count(&entry->server->counters->connections_failed, 1);
         close(fd);
     }
@@ -180,7 +180,11 @@ static void on_accept(void *context, int fd, const struct net_address *peer) {
 enum status server_set_adopt(struct server_set *set, struct slice id, int fd,
                              const struct net_address *peer) {
     struct server *server = server__find(set, id);
-    return server ? connection__open(server, fd, peer) : STATUS_NOT_FOUND;
+    enum status status = server ? connection__open(server, fd, peer, false) : STATUS_NOT_FOUND;
+    if (status == STATUS_OK) {
+        CONTAINER_OF(server->connections.prev, struct http_state, node)->is_adopted = true;
+    }
+    return status;
 }
 
 /* Unlinks the first listener for `address` (any when its size is 0), or gives NULL. */

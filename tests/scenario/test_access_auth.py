@@ -240,3 +240,9 @@ def test_wrong_auth_is_an_error_that_names_it(start, auth, message):
     config = CONFIG.replace(trigger, "{server: main, path: /bearer, auth: %s}" % auth)
     done = start.check(files(**{"bellwire.yaml": config}))
     assert done.returncode == 78 and message in done.stdout, done.stdout
+
+
+def test_manager_needs_no_credentials(daemon):
+    """Who may talk to the daemon's own socket may change its files anyway. proves S17"""
+    ran = daemon.manager_json("task", "run", "bearer", "--request", "GET /bearer")
+    assert ran["response"]["status"] == 200 and ran["response"]["body"] == "user="
