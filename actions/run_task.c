@@ -9,11 +9,13 @@ struct task_args {
 struct waiting { /* for a run that was started */
     struct run *run;
     struct slice task;
+    bool waits_for_end;
 };
 
 static bool task_prepare(struct prepare *prepare, void *args);
 static enum step_state task_start(struct step *step, const void *args);
 static void task_cancel(struct step *step);
+static void on_run_settled(void *context, const struct run_verdict *verdict);
 static void on_run_ended(void *context, const struct run_end *end);
 
 static const struct config_field task_fields[] = {
@@ -93,6 +95,32 @@ static enum step_state refused(struct step *step, enum status status, struct sli
                      status_text(status));
 }
 
+/* Whether the run may begin is known later, when another worker has said so. */
+static struct waiting *wait_for_gates(struct step *step, struct slice task) {
+    struct waiting *waiting = step_alloc(step, sizeof *waiting);
+    if (!waiting) {
+        (void)action__no_memory(step); /* the caller fails */
+        return NULL;
+    }
+    waiting->task = task;
+    step_set_data(step, waiting);
+    return action__keep(step, &waiting->task) ? waiting : NULL;
+}
+
+static void on_run_settled(void *context, const struct run_verdict *verdict) {
+    struct step *step = context;
+    struct waiting *waiting = step_data(step);
+    if (verdict->gate != RUN_ADMITTED) {
+        waiting->run = NULL;
+        step_finish(step, refused(step, STATUS_LIMIT, waiting->task, verdict));
+    } else if (!waiting->waits_for_end) {
+        struct slice id = run_id_text(waiting->run);
+        run_unwatch(waiting->run);
+        waiting->run = NULL;
+        step_finish(step, set_result(step, id, NULL));
+    }
+}
+
 static enum step_state task_start(struct step *step, const void *args) {
     const struct task_args *wanted = args;
     struct engine *engine = step_engine(step);
@@ -100,6 +128,8 @@ static enum step_state task_start(struct step *step, const void *args) {
     struct run_request request = {.task = program_find_task(engine_program(engine), wanted->task),
                                   .cause = RUN_TASK,
                                   .vars = wanted->vars.value,
+                                  .on_settled = on_run_settled,
+                                  .context = step,
                                   .parent = step_run(step)};
     struct run_verdict verdict = {0};
     char id[RUN_ID_MAX];
@@ -111,15 +141,25 @@ static enum step_state task_start(struct step *step, const void *args) {
         return action__no_memory(step);
     if (waiting) {
         request.on_ended = on_run_ended;
-        request.context = step;
+        waiting->waits_for_end = true;
         step_set_data(step, waiting);
         waiting->task = wanted->task;
         if (!action__keep(step, &waiting->task))
             return STEP_FAILED;
     }
-    enum status status = run_start(engine, &request, id, &verdict, waiting ? &waiting->run : NULL);
+    struct run *run = NULL;
+    enum status status = run_start(engine, &request, id, &verdict, &run);
     if (status != STATUS_OK)
         return refused(step, status, wanted->task, &verdict);
+    if (verdict.is_asking && !waiting) {
+        waiting = wait_for_gates(step, wanted->task);
+        if (!waiting) {
+            run_unwatch(run);
+            return STEP_FAILED;
+        }
+    }
+    if (waiting)
+        waiting->run = run;
     return waiting ? STEP_PENDING : set_result(step, slice_of(id), NULL);
 }
 
@@ -141,5 +181,6 @@ static void task_cancel(struct step *step) {
     if (!waiting->run)
         return;
     run_unwatch(waiting->run);
-    run_cancel(waiting->run);
+    if (waiting->waits_for_end)
+        run_cancel(waiting->run);
 }

@@ -12,7 +12,7 @@ struct drain { /* of one worker; lives on its loop until it is through */
     struct worker *worker;
     struct net_timer timer;
     uint64_t until_ms, cancel_until_ms; /* of the loop's clock */
-    uint32_t sets_open; /* servers, clients */
+    uint32_t sets_open;                 /* servers, clients */
     bool is_cancelled;
 };
 
@@ -20,6 +20,7 @@ static void begin(struct worker *worker, void *context);
 static void on_connections_gone(void *context);
 static void look(struct net_timer *timer);
 static void on_through(struct worker *worker, void *context);
+static void is_through(struct worker *worker, void *context);
 static void stop(struct worker *worker, void *context);
 static void end(struct supervisor *supervisor);
 
@@ -120,8 +121,13 @@ static void look(struct net_timer *timer) {
     struct supervisor *supervisor = drain->supervisor;
     worker->drain = NULL;
     free(drain);
-    if (worker_do(worker, stop, supervisor->loop, on_through, supervisor))
+    /* Its loop goes on until all are through: it may keep the turns of others' runs. */
+    if (worker_do(worker, is_through, supervisor->loop, on_through, supervisor))
         net_loop_stop(worker->loop); /* the control thread's second signal ends the rest */
+}
+
+static void is_through(struct worker *worker, void *context) {
+    (void)worker, (void)context; /* only that it is through counts */
 }
 
 static void stop(struct worker *worker, void *context) {
@@ -142,12 +148,8 @@ static void stop(struct worker *worker, void *context) {
 static void on_through(struct worker *worker, void *context) {
     (void)worker; /* they are only counted */
     struct supervisor *supervisor = context;
-    if (++supervisor->drained == supervisor->worker_count &&
-        supervisor->state != SUPERVISOR_ENDED) {
-        supervisor->state = SUPERVISOR_ENDED;
-        log_line(LOG_INFO, NULL, "ended");
-        net_loop_stop(supervisor->loop);
-    }
+    if (++supervisor->drained == supervisor->worker_count && supervisor->state != SUPERVISOR_ENDED)
+        end(supervisor);
 }
 
 static void end(struct supervisor *supervisor) {

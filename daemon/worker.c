@@ -18,6 +18,7 @@ struct order {
 };
 
 static void wake_at(void *host, uint64_t mono_ns);
+static enum status post(void *host, uint32_t to, struct engine_mail *mail);
 static void on_tick(struct net_timer *timer);
 static void *work(void *context);
 static void run_order(struct net_message *message, struct net_loop *loop);
@@ -26,8 +27,8 @@ static void run_done(struct net_message *message, struct net_loop *loop);
 bool worker_init(struct worker *worker, const struct worker_options *options) {
     *worker = (struct worker){.number = options->number};
     net_timer_init(&worker->tick, on_tick);
-    worker->loop = net_loop_new(&(struct net_loop_options){
-        .clock = &clock_system, .crypto_pool = options->crypto_pool});
+    worker->loop = net_loop_new(
+        &(struct net_loop_options){.clock = &clock_system, .crypto_pool = options->crypto_pool});
     if (!worker->loop)
         return false;
     worker->globals = globals_engine;
@@ -37,6 +38,8 @@ bool worker_init(struct worker *worker, const struct worker_options *options) {
                                     .worker_count = options->count,
                                     .host = &worker->host,
                                     .wake_at = wake_at,
+                                    .post = post,
+                                    .home_key = options->id_key,
                                     .globals = &worker->globals,
                                     .max_run_memory_bytes = options->max_run_memory_bytes,
                                     .run_memory_bytes = options->run_memory_bytes};
@@ -123,6 +126,25 @@ static void wake_at(void *host, uint64_t mono_ns) {
 
 static void on_tick(struct net_timer *timer) {
     engine_tick(CONTAINER_OF(timer, struct worker, tick)->engine);
+}
+
+/* ---- between engines ------------------------------------------------------------------------- */
+
+#define ROOM_ENGINE 3 /* behind the message: who gets it */
+_Static_assert(sizeof(struct net_message) <= ROOM_ENGINE * sizeof(void *),
+               "a mail travels without memory of its own");
+
+static void deliver(struct net_message *message, struct net_loop *loop) {
+    struct engine_mail *mail = CONTAINER_OF(message, struct engine_mail, room);
+    mail->arrive(loop ? mail->room[ROOM_ENGINE] : NULL, mail);
+}
+
+static enum status post(void *host, uint32_t to, struct engine_mail *mail) {
+    const struct worker *worker = CONTAINER_OF(host, struct worker, host);
+    struct net_message *message = (struct net_message *)(void *)mail->room;
+    *message = (struct net_message){.run = deliver, .bytes = sizeof *mail};
+    mail->room[ROOM_ENGINE] = worker->host.hosts[to]->engine;
+    return net_post_control(worker->host.hosts[to]->loop, message);
 }
 
 /* ---- orders

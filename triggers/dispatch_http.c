@@ -16,11 +16,16 @@ static void refuse(struct server_request *request, const struct trigger *trigger
 static struct event *hold(struct event *event);
 static void release(struct event *event);
 static void admitted(struct event *event, struct run *run);
+static void refused(struct event *event, const struct run_verdict *verdict);
 static void ended(struct event *event, struct run *run, const struct run_end *end);
 static void place(struct event *event, struct arena *arena, struct event_place *out);
 
-const struct event_ops event__http_ops = {
-    .admitted = admitted, .hold = hold, .release = release, .ended = ended, .place = place};
+const struct event_ops event__http_ops = {.admitted = admitted,
+                                          .hold = hold,
+                                          .release = release,
+                                          .refused = refused,
+                                          .ended = ended,
+                                          .place = place};
 
 void dispatch__head(void *context, struct server_request *request, struct server_route *out) {
     struct triggers *triggers = context;
@@ -183,7 +188,8 @@ static struct event *hold(struct event *event) {
 
 static void release(struct event *event) {
     struct request_event *held = (struct request_event *)event;
-    event__json_deinit(&held->json);
+    if (!held->is_held) /* else the run of another task in its place has taken it over */
+        event__json_deinit(&held->json);
     server_request_release(held->request);
     free(held);
 }
@@ -197,6 +203,10 @@ static void admitted(struct event *event, struct run *run) {
     struct server_response response = {
         .status = (uint16_t)args->respond, .headers = &request->label, .header_count = 1};
     (void)server_respond(request, &response); /* gone: dropped and counted */
+}
+
+static void refused(struct event *event, const struct run_verdict *verdict) {
+    refuse(((struct request_event *)event)->request, event->trigger, verdict);
 }
 
 static void place(struct event *event, struct arena *arena, struct event_place *out) {
@@ -238,6 +248,10 @@ static void ended(struct event *event, struct run *run, const struct run_end *en
     struct server_request *request = ((struct request_event *)event)->request;
     if (request->is_answered)
         return;
+    if (end->refused_by != RUN_ADMITTED) { /* after it has waited */
+        refuse(request, event->trigger, &(struct run_verdict){.gate = end->refused_by});
+        return;
+    }
     bool is_page = http_accepts_html(&request->http);
     static const uint16_t statuses[] = {
         [RUN_DONE] = 204, [RUN_FAILED] = 500, [RUN_CANCELLED] = 503};

@@ -24,6 +24,7 @@ struct start { /* goes to a worker, comes back when begun, and again when ended 
 };
 
 static void run_there(struct net_message *message, struct net_loop *loop);
+static void on_settled(void *context, const struct run_verdict *verdict);
 static void on_ended(void *context, const struct run_end *end);
 static void on_begun_back(struct net_message *message, struct net_loop *loop);
 static void on_ended_back(struct net_message *message, struct net_loop *loop);
@@ -138,12 +139,23 @@ static void run_there(struct net_message *message, struct net_loop *loop) {
                                             .cause = RUN_MANUAL,
                                             .vars = start->vars,
                                             .on_ended = start->wants_end ? on_ended : NULL,
+                                            .on_settled = on_settled,
                                             .context = start};
         start->status = run_start(engine, &request, start->id, &start->verdict, NULL);
     }
     start->is_beginning = false;
+    if (!start->status && start->verdict.is_asking)
+        return; /* another worker is asked first */
     if (start->status)
         start->is_ended = true; /* nothing more will come */
+    send_back(start, &start->begun, on_begun_back);
+}
+
+static void on_settled(void *context, const struct run_verdict *verdict) {
+    struct start *start = context;
+    start->verdict = *verdict;
+    start->status = verdict->gate == RUN_ADMITTED ? STATUS_OK : STATUS_LIMIT;
+    start->is_ended = start->status != STATUS_OK;
     send_back(start, &start->begun, on_begun_back);
 }
 

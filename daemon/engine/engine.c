@@ -48,9 +48,18 @@ static void drop_generations(struct engine *engine) {
     }
 }
 
+static void drop_unsent(struct engine *engine) {
+    while (engine->unsent) {
+        struct engine_mail *mail = engine->unsent;
+        engine->unsent = mail->next;
+        mail->arrive(NULL, mail);
+    }
+}
+
 void engine_free(struct engine *engine) {
     struct map_entry *entry;
     engine__enter(engine); /* and never left: what waits for its turn must not begin now */
+    engine->is_ending = true;
     while (!list_is_empty(&engine->runs)) {
         struct run *run = CONTAINER_OF(engine->runs.next, struct run, link);
         run->is_hard = true;
@@ -59,6 +68,7 @@ void engine_free(struct engine *engine) {
         else
             run_cancel(run);
     }
+    drop_unsent(engine);
     while (engine->free_runs) {
         struct run *run = engine->free_runs;
         engine->free_runs = run->next_free;
@@ -69,8 +79,7 @@ void engine_free(struct engine *engine) {
     drop_generations(engine);
     rates__free(engine);
     ended__free(engine);
-    map_deinit(&engine->turns);
-    map_deinit(&engine->rates);
+    turns__free_all(engine);
     for (size_t at = 0; (entry = map_next(&engine->locals, &at));) {
         struct task_local *local = entry->value;
         free(local->id);

@@ -88,12 +88,31 @@ enum run_outcome { RUN_DONE, RUN_FAILED, RUN_CANCELLED };
 struct event_place { /* texts for StartCause, log lines and lists; empty where it has none */
     struct slice server, client, session, peer;
 };
+enum run_gate {
+    RUN_ADMITTED,
+    RUN_UNMET, /* conditions */
+    RUN_AT_MOST,
+    RUN_MODE,   /* single, queued */
+    RUN_MAX,    /* mode.max */
+    RUN_MEMORY, /* run-memory */
+    RUN_DEPTH,  /* causes nest too deep */
+    RUN_GATES
+};
+const char *run_gate_text(enum run_gate gate); /* as in `stats`: "conditions" "at_most" ... */
+struct run_verdict {
+    enum run_gate gate;
+    uint32_t status;         /* RUN_UNMET: the condition's own `unmet`, else 0 */
+    uint64_t retry_after_ms; /* RUN_AT_MOST, RUN_MODE, RUN_MAX; at least 1000 */
+    struct config_mark mark; /* of the condition or mode that refused */
+    bool is_asking;          /* admitted so far: another worker is asked, refused() may follow */
+};
 struct run_end {
     enum run_outcome outcome;
-    struct slice run_id;     /* text */
-    const char *error;       /* NULL unless failed */
-    struct config_mark mark; /* where it failed */
-    struct value result;     /* of `stop` */
+    struct slice run_id;      /* text */
+    const char *error;        /* NULL unless failed */
+    struct config_mark mark;  /* where it failed */
+    struct value result;      /* of `stop` */
+    enum run_gate refused_by; /* cancelled while it waited: by this gate; else RUN_ADMITTED */
 };
 struct event;
 /* Each may be NULL. */
@@ -104,6 +123,8 @@ struct event_ops {
      * to use from here on (this one, or a copy), NULL when there is no memory: the run fails. */
     struct event *(*hold)(struct event *event);
     void (*release)(struct event *event); /* pairs with hold(), after ended() */
+    /* Instead of all others but release(): run_begin() had to ask another worker, which refuses. */
+    void (*refused)(struct event *event, const struct run_verdict *verdict);
     /* Once per admitted run; `run` can still be asked, not be used later. */
     void (*ended)(struct event *event, struct run *run, const struct run_end *end);
     /* Where `session.` names live: NULL where there is no session. */
@@ -129,8 +150,12 @@ struct engine_options {
     /* Asks for engine_tick() at `mono_ns` of the clock; the latest call counts, UINT64_MAX: never.
      */
     void (*wake_at)(void *host, uint64_t mono_ns);
-    const struct engine_globals *globals;            /* or NULL */
-    const struct engine_journal *journal;            /* or NULL */
+    const struct engine_globals *globals; /* or NULL */
+    const struct engine_journal *journal; /* or NULL */
+    /* Brings `mail` to the engine of a worker: in order, once, or STATUS_LIMIT. NULL: there is no
+     * other worker. */
+    enum status (*post)(void *host, uint32_t worker, struct engine_mail *mail);
+    struct hash_key home_key; /* the same on all workers, random: peers choose keys */
     uint64_t max_run_memory_bytes, run_memory_bytes; /* 0: the defaults of the design */
 };
 struct engine *engine_new(const struct engine_options *options); /* NULL without memory */
@@ -140,23 +165,6 @@ void engine_set_program(struct engine *engine, struct program *program); /* take
 struct program *engine_program(const struct engine *engine);             /* borrowed, or NULL */
 void engine_tick(struct engine *engine);
 
-enum run_gate {
-    RUN_ADMITTED,
-    RUN_UNMET, /* conditions */
-    RUN_AT_MOST,
-    RUN_MODE,   /* single, queued */
-    RUN_MAX,    /* mode.max */
-    RUN_MEMORY, /* run-memory */
-    RUN_DEPTH,  /* causes nest too deep */
-    RUN_GATES
-};
-const char *run_gate_text(enum run_gate gate); /* as in `stats`: "conditions" "at_most" ... */
-struct run_verdict {
-    enum run_gate gate;
-    uint32_t status;         /* RUN_UNMET: the condition's own `unmet`, else 0 */
-    uint64_t retry_after_ms; /* RUN_AT_MOST, RUN_MODE, RUN_MAX; at least 1000 */
-    struct config_mark mark; /* of the condition or mode that refused */
-};
 /* The gates, then the chain until its end or first suspension. Refused: nothing of `event->ops` was
  * called. `event` need not outlive the call unless hold() kept it. */
 struct run_verdict run_begin(struct engine *engine, const struct task *task, struct event *event);
@@ -169,6 +177,9 @@ struct run_request {
     struct value vars;   /* map or nil; only names of the task's `vars` */
     struct run *parent;  /* or NULL */
     struct event *event; /* or NULL; what it borrows is held at once */
+    /* May be NULL, unless run_unwatch(): called once where the verdict is still asking, with the
+     * final one; refused, nothing else follows. */
+    void (*on_settled)(void *context, const struct run_verdict *verdict);
     /* May be NULL: called once when the run has ended, unless run_unwatch(). */
     void (*on_ended)(void *context, const struct run_end *end);
     void *context;

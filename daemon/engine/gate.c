@@ -1,7 +1,7 @@
-/* The gates of a task behind its conditions: memory, at-most, mode. */
+/* The gates of a task behind its conditions: memory, at-most, mode. The last two may be asked of
+ * another worker, and may let a run wait: it goes on with news of its claims. */
+#include "engine/claim.h"
 #include "engine/run.h"
-
-#include <stdlib.h>
 
 static bool enter_counter(atomic_uint *counter, uint32_t max) {
     if (atomic_fetch_add_explicit(counter, 1, memory_order_acq_rel) < max)
@@ -15,69 +15,137 @@ void gate__count_refusal(struct run *run, enum run_gate gate) {
     run->local->info.refused[gate]++;
 }
 
-char *gate__key(struct run *run, const struct expr_template *key, struct slice *out) {
-    char why[EXPR_WHY_MAX];
-    struct slice value = SLICE_NONE, id = run->task->shared.id;
-    struct scratch_hold hold = scratch__begin(run);
-    bool is_good =
-        !key || expr_eval_text(key, run__scope(run), EXPR_PLAIN, &value, why) == STATUS_OK;
-    size_t size = id.size + 1 + value.size;
-    char *text = is_good ? malloc(size) : NULL;
-    if (text) {
-        memcpy(text, id.bytes, id.size);
-        text[id.size] = '\0';
-        if (value.size)
-            memcpy(text + id.size + 1, value.bytes, value.size);
-        *out = (struct slice){text, size};
-    } else if (!is_good) {
-        struct log_place place = {.task = id};
-        log_line(LOG_WARN, &place, "the \"key\" of a mode or of at-most fails: %s", why);
+/* Waiting for what one of those holds who wait for this run would never end. */
+static bool is_held_by_ancestor(const struct run *run, const struct claim *claim) {
+    for (const struct run *up = run->waiting_parent; up; up = up->waiting_parent)
+        if (up->turn_claim && slice_equal(claim_key(up->turn_claim), claim_key(claim)))
+            return true;
+    return false;
+}
+
+/* Fills the verdict where the answer is a refusal. */
+static enum claim_answer ask(struct run *run, struct claim *claim, struct run_verdict *verdict) {
+    enum claim_answer answer = claim__ask(run->engine, claim);
+    run->is_asking = answer == CLAIM_ASKED;
+    run->waits = answer == CLAIM_ASKED || answer == CLAIM_WAITS;
+    verdict->gate = answer == CLAIM_REFUSED ? claim->gate : RUN_ADMITTED;
+    verdict->retry_after_ms = claim->retry_after_ms;
+    return answer;
+}
+
+static enum claim_answer ask_rate(struct run *run, struct run_verdict *verdict) {
+    const struct task_rate *bound = &run->task->rate;
+    struct claim *claim = claim__new(run, bound->key, bound->is_own);
+    verdict->gate = RUN_MEMORY;
+    if (!claim)
+        return CLAIM_REFUSED;
+    claim->kind = CLAIM_RATE;
+    claim->runs = bound->runs;
+    claim->per_ns = bound->per_ms * 1000000;
+    claim->then = bound->then;
+    run->rate_claim = claim;
+    return ask(run, claim, verdict);
+}
+
+static enum claim_answer ask_turn(struct run *run, struct run_verdict *verdict) {
+    const struct task_mode *mode = &run->task->mode;
+    struct claim *claim = claim__new(run, mode->key, mode->is_own);
+    verdict->gate = RUN_MEMORY;
+    if (!claim)
+        return CLAIM_REFUSED;
+    claim->kind = CLAIM_TURN;
+    claim->type = mode->type;
+    claim->max = mode->max;
+    claim->max_waiting = mode->max_waiting;
+    claim->overflow = mode->overflow;
+    bool may_wait = mode->type == MODE_QUEUED || mode->type == MODE_RESTART;
+    if (may_wait && is_held_by_ancestor(run, claim)) {
+        claim__unref(claim);
+        verdict->gate = RUN_MODE;
+        return CLAIM_REFUSED;
     }
-    scratch__end(run, hold);
-    return text;
+    run->turn_claim = claim;
+    return ask(run, claim, verdict);
 }
 
 /* Without a bound of its own a task only reads here: the fast path writes nothing that workers
  * share. */
-static enum run_gate enter_mode(struct run *run) {
+static void enter_mode(struct run *run, struct run_verdict *verdict) {
     const struct task_mode *mode = &run->task->mode;
     struct task_gate *gate = run->task->gate;
-    if (mode->has_turns)
-        return turns__enter(run);
-    if (mode->type == MODE_PARALLEL && !mode->has_max)
-        return atomic_load_explicit(&gate->suspended, memory_order_relaxed) < mode->max
-                   ? RUN_ADMITTED
-                   : RUN_MAX;
     uint32_t max = mode->type == MODE_SINGLE ? 1 : mode->max;
-    if (!enter_counter(&gate->active, max))
-        return mode->type == MODE_SINGLE ? RUN_MODE : RUN_MAX;
-    run->holds_gate = true;
-    return RUN_ADMITTED;
-}
-
-enum run_gate gate__enter(struct run *run, uint64_t *retry_after_ms) {
-    *retry_after_ms = 1000;
-    if (run->engine->stats.memory_bytes >= run->engine->options.run_memory_bytes)
-        return RUN_MEMORY;
-    if (run->task->rate.runs) {
-        enum run_gate gate = rate__enter(run, retry_after_ms);
-        if (gate != RUN_ADMITTED || run->waits_rate)
-            return gate;
+    if (mode->has_turns) {
+        (void)ask_turn(run, verdict); /* the verdict has it */
+    } else if (mode->type == MODE_PARALLEL && !mode->has_max) {
+        bool has_room = atomic_load_explicit(&gate->suspended, memory_order_relaxed) < mode->max;
+        verdict->gate = has_room ? RUN_ADMITTED : RUN_MAX;
+    } else if (enter_counter(&gate->active, max)) {
+        run->holds_gate = true;
+        verdict->gate = RUN_ADMITTED;
+    } else {
+        verdict->gate = mode->type == MODE_SINGLE ? RUN_MODE : RUN_MAX;
     }
-    return enter_mode(run);
 }
 
-/* The run is held, and joins those that wait for their time or turn. */
-void gate__wait(struct run *run) {
-    if (run->waits_rate)
-        rate__wait(run);
-    else
-        turns__wait(run);
+static void complete(struct run *run, struct run_verdict *verdict) {
+    if (verdict->retry_after_ms < 1000)
+        verdict->retry_after_ms = 1000;
+    if (verdict->gate != RUN_ADMITTED)
+        verdict->mark = verdict->gate == RUN_AT_MOST ? run->task->rate.mark : run->task->mode.mark;
+}
+
+void gate__enter(struct run *run, struct run_verdict *verdict) {
+    verdict->gate = RUN_MEMORY;
+    if (run->engine->stats.memory_bytes < run->engine->options.run_memory_bytes) {
+        enum claim_answer answer = CLAIM_GRANTED;
+        if (run->task->rate.runs)
+            answer = ask_rate(run, verdict);
+        if (answer == CLAIM_GRANTED)
+            enter_mode(run, verdict);
+    }
+    verdict->is_asking = run->is_asking;
+    complete(run, verdict);
+}
+
+/* ---- news of a claim --------------------------------------------------------------------------
+ */
+
+static void refuse(struct run *run, struct run_verdict *verdict) {
+    complete(run, verdict);
+    run->is_asking = false;
+    if (run->has_entered) {
+        gate__count_refusal(run, verdict->gate);
+        run->refused_by = verdict->gate;
+        run_cancel(run);
+    } else {
+        run__refuse(run, verdict);
+    }
+}
+
+void gate__news(struct run *run, struct claim *claim, enum claim_answer answer) {
+    struct run_verdict verdict = {.gate = RUN_ADMITTED, .retry_after_ms = claim->retry_after_ms};
+    if (run->is_cancelled || run->state != RUN_QUEUED)
+        return;
+    run->is_asking = false;
+    if (answer == CLAIM_REFUSED)
+        verdict.gate = claim->gate;
+    run->waits = answer == CLAIM_WAITS;
+    if (answer == CLAIM_GRANTED && claim == run->rate_claim)
+        enter_mode(run, &verdict);
+    if (verdict.gate != RUN_ADMITTED)
+        refuse(run, &verdict);
+    else if (!run->is_asking)
+        run__let_in(run);
 }
 
 void gate__leave(struct run *run) {
-    rate__leave(run);
-    turns__leave(run);
+    struct claim *rate = run->rate_claim, *turn = run->turn_claim;
+    run->rate_claim = run->turn_claim = NULL;
+    list_remove(&run->queue);
+    if (rate)
+        claim__leave(run->engine, rate);
+    if (turn)
+        claim__leave(run->engine, turn);
     if (run->holds_gate)
         atomic_fetch_sub_explicit(&run->task->gate->active, 1, memory_order_acq_rel);
     if (run->is_counted) {

@@ -33,5 +33,14 @@ struct engine_journal {
     enum step_state (*step_done)(void *context, struct run *run, uint64_t step_id);
     enum step_state (*ended)(void *context, struct run *run, const struct run_end *end);
 };
+/* A message from the engine of one worker to another's, embedded in what it is about. */
+struct engine;
+struct engine_mail {
+    void *room[4]; /* the host's own, while it is on its way */
+    /* On the thread of the engine that it was posted to; NULL: that worker has ended. */
+    void (*arrive)(struct engine *engine, struct engine_mail *mail);
+    struct engine_mail *next; /* the engine's own */
+    uint32_t to;
+};
 
 #endif

@@ -115,6 +115,7 @@ struct task_mode {
     uint32_t max, max_waiting;
     bool has_max;
     bool has_turns; /* its runs take turns per key: queued, restart, or anything with a key */
+    bool is_own;    /* the key is the session: its own worker keeps the turns */
     const struct expr_template *key;
     enum mode_overflow overflow;
     struct slice on_refused;
@@ -125,6 +126,7 @@ struct task_rate { /* at-most */
     uint32_t runs; /* 0: no bound */
     uint64_t per_ms;
     const struct expr_template *key;
+    bool is_own; /* as above */
     enum rate_then then;
     struct config_mark mark;
 };

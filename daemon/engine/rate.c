@@ -1,21 +1,39 @@
-/* `at-most`: a ring of the latest beginnings per task and key. With `then: last` the newest event
- * that came too early waits until the time is up. */
+/* `at-most`, the home's side: a ring of the latest beginnings per task and key. With `then: last`
+ * the newest event that came too early waits until the time is up. */
+#include <stdlib.h>
+
+#include "engine/claim.h"
 #include "engine/run.h"
 
-#include <stdlib.h>
+#define RATE_KEYS_MAX 10000
+
+struct rate {
+    struct engine *engine;
+    struct list order;  /* in engine->rate_order */
+    struct claim *last; /* waits for the time to be up */
+    struct engine_timer timer;
+    uint32_t count, next, capacity;
+    size_t key_size;
+    char *key;
+    uint64_t begun_ns[]; /* a ring of `capacity`; the key stands behind it */
+};
 
 static void rate_free(struct rate *rate) {
     struct engine *engine = rate->engine;
     map_remove(&engine->rates, (struct slice){rate->key, rate->key_size});
     list_remove(&rate->order);
     timer__cancel(&engine->timers, &rate->timer);
-    free(rate->key);
     free(rate);
 }
 
 void rates__free(struct engine *engine) {
-    while (!list_is_empty(&engine->rate_order))
-        rate_free(CONTAINER_OF(engine->rate_order.next, struct rate, order));
+    while (!list_is_empty(&engine->rate_order)) {
+        struct rate *rate = CONTAINER_OF(engine->rate_order.next, struct rate, order);
+        if (rate->last)
+            claim__unref(rate->last);
+        rate_free(rate);
+    }
+    map_deinit(&engine->rates);
 }
 
 /* Peers may choose the keys, so their number is bounded. */
@@ -32,66 +50,50 @@ static void forget_oldest(struct engine *engine) {
     }
 }
 
+static void note_begin(struct rate *rate) {
+    rate->begun_ns[rate->next] = engine__now_ns(rate->engine);
+    rate->next = (rate->next + 1) % rate->capacity;
+    rate->count += rate->count < rate->capacity;
+}
+
 /* The newest that waited may begin, if its mode lets it. */
 static void on_time_up(struct engine_timer *timer) {
     struct rate *rate = CONTAINER_OF(timer, struct rate, timer);
-    struct run *run = rate->last;
-    struct engine *engine = rate->engine;
-    uint64_t retry_after_ms;
+    struct claim *claim = rate->last;
     rate->last = NULL;
-    run->waits_rate = false;
-    run->rate = NULL;
-    list_remove(&run->queue);
-    enum run_gate gate = gate__enter(run, &retry_after_ms);
-    if (gate != RUN_ADMITTED) {
-        gate__count_refusal(run, gate);
-        run_cancel(run);
-    } else if (run->waits_turn || run->waits_rate) {
-        gate__wait(run);
-    } else {
-        list_append(&engine->queue, &run->queue);
-    }
+    claim->rate = NULL;
+    note_begin(rate);
+    claim__tell(rate->engine, claim, &claim->granted);
+    claim__unref(claim);
 }
 
-static struct rate *rate_new(struct run *run, char *key, struct slice name) {
-    struct engine *engine = run->engine;
-    uint32_t capacity = run->task->rate.runs;
+static struct rate *rate_new(struct engine *engine, const struct claim *claim) {
     forget_oldest(engine);
-    struct rate *rate = calloc(1, sizeof *rate + capacity * sizeof rate->begun_ns[0]);
-    if (!rate) {
-        free(key);
+    size_t ring = claim->runs * sizeof(uint64_t);
+    struct rate *rate = calloc(1, sizeof *rate + ring + claim->key_size);
+    if (!rate)
         return NULL;
-    }
     rate->engine = engine;
-    rate->key = key;
-    rate->key_size = name.size;
-    rate->capacity = capacity;
+    rate->key = (char *)rate->begun_ns + ring;
+    rate->key_size = claim->key_size;
+    memcpy(rate->key, claim->key, claim->key_size);
+    rate->capacity = claim->runs;
     rate->timer.due = on_time_up;
     list_init(&rate->order);
-    if (map_put(&engine->rates, name, rate) != STATUS_OK) {
-        free(key);
-        free(rate);
-        return NULL;
-    }
-    return rate;
+    if (map_put(&engine->rates, (struct slice){rate->key, rate->key_size}, rate) == STATUS_OK)
+        return rate;
+    free(rate);
+    return NULL;
 }
 
-static struct rate *rate_of(struct run *run) {
-    struct engine *engine = run->engine;
-    struct slice name;
-    char *key = gate__key(run, run->task->rate.key, &name);
-    if (!key)
-        return NULL;
-    struct rate *rate = map_get(&engine->rates, name);
-    if (rate && rate->capacity != run->task->rate.runs && !rate->last) {
+static struct rate *rate_of(struct engine *engine, const struct claim *claim) {
+    struct rate *rate = map_get(&engine->rates, claim_key(claim));
+    if (rate && rate->capacity != claim->runs && !rate->last) {
         rate_free(rate); /* a reload changed the bound */
         rate = NULL;
     }
-    if (!rate) {
-        rate = rate_new(run, key, name);
-    } else {
-        free(key);
-    }
+    if (!rate)
+        rate = rate_new(engine, claim);
     if (rate) {
         list_remove(&rate->order);
         list_append(&engine->rate_order, &rate->order);
@@ -100,54 +102,59 @@ static struct rate *rate_of(struct run *run) {
 }
 
 /* When the next one may begin; 0: now. */
-static uint64_t next_ns(const struct rate *rate, uint64_t per_ns, uint64_t now_ns) {
+static uint64_t next_ns(const struct rate *rate, uint64_t per_ns) {
     if (rate->count < rate->capacity)
         return 0;
     uint64_t at_ns = rate->begun_ns[rate->next] + per_ns;
-    return at_ns > now_ns ? at_ns : 0;
-}
-
-enum run_gate rate__enter(struct run *run, uint64_t *retry_after_ms) {
-    const struct task_rate *bound = &run->task->rate;
-    struct rate *rate = rate_of(run);
-    if (!rate)
-        return RUN_MEMORY;
-    uint64_t now_ns = engine__now_ns(run->engine);
-    uint64_t at_ns = next_ns(rate, bound->per_ms * 1000000, now_ns);
-    if (at_ns == 0) {
-        rate->begun_ns[rate->next] = now_ns;
-        rate->next = (rate->next + 1) % rate->capacity;
-        rate->count += rate->count < rate->capacity;
-        return RUN_ADMITTED;
-    }
-    *retry_after_ms = (at_ns - now_ns + 999999) / 1000000;
-    if (bound->then == RATE_DROP)
-        return RUN_AT_MOST;
-    run->rate = rate;
-    run->waits_rate = true;
-    return RUN_ADMITTED;
+    return at_ns > engine__now_ns(rate->engine) ? at_ns : 0;
 }
 
 /* Takes the place of the one that waited so far, which is dropped. */
-void rate__wait(struct run *run) {
-    struct rate *rate = run->rate;
-    if (rate->last) {
-        struct run *before = rate->last;
-        gate__count_refusal(before, RUN_AT_MOST);
-        run_cancel(before);
-    }
-    rate->last = run;
-    timer__arm(&run->engine->timers, &rate->timer,
-               rate->begun_ns[rate->next] + run->task->rate.per_ms * 1000000);
+static void wait_as_last(struct rate *rate, struct claim *claim, uint64_t at_ns) {
+    struct claim *before = rate->last;
+    rate->last = claim;
+    claim->rate = rate;
+    claim->answer = CLAIM_WAITS;
+    atomic_fetch_add_explicit(&claim->references, 1, memory_order_relaxed);
+    timer__arm(&rate->engine->timers, &rate->timer, at_ns);
+    if (!before)
+        return;
+    before->rate = NULL;
+    before->gate = RUN_AT_MOST;
+    before->retry_after_ms = claim->retry_after_ms;
+    claim__tell(rate->engine, before, &before->dropped);
+    claim__unref(before);
 }
 
-void rate__leave(struct run *run) {
-    struct rate *rate = run->rate;
+void rate__ask(struct engine *engine, struct claim *claim) {
+    struct rate *rate = rate_of(engine, claim);
+    if (!rate) {
+        claim->answer = CLAIM_REFUSED;
+        claim->gate = RUN_MEMORY;
+        return;
+    }
+    uint64_t at_ns = next_ns(rate, claim->per_ns);
+    if (at_ns == 0 && !rate->last) {
+        note_begin(rate);
+        claim->answer = CLAIM_GRANTED;
+        return;
+    }
+    uint64_t now_ns = engine__now_ns(engine);
+    claim->retry_after_ms = at_ns > now_ns ? (at_ns - now_ns + 999999) / 1000000 : 1;
+    if (claim->then == RATE_LAST) {
+        wait_as_last(rate, claim, at_ns ? at_ns : now_ns);
+        return;
+    }
+    claim->answer = CLAIM_REFUSED;
+    claim->gate = RUN_AT_MOST;
+}
+
+void rate__leave(struct engine *engine, struct claim *claim) {
+    struct rate *rate = claim->rate;
     if (!rate)
         return;
-    if (rate->last == run) {
-        rate->last = NULL;
-        timer__cancel(&run->engine->timers, &rate->timer);
-    }
-    run->rate = NULL;
+    rate->last = NULL;
+    claim->rate = NULL;
+    timer__cancel(&engine->timers, &rate->timer);
+    claim__unref(claim);
 }

@@ -90,12 +90,9 @@ static struct run_verdict admit(struct run *run, bool asks_conditions) {
         return verdict;
     }
     verdict.retry_after_ms = 1000;
-    verdict.gate =
-        run->depth > RUN_DEPTH_MAX ? RUN_DEPTH : gate__enter(run, &verdict.retry_after_ms);
-    if (verdict.retry_after_ms < 1000)
-        verdict.retry_after_ms = 1000;
-    if (verdict.gate != RUN_ADMITTED)
-        verdict.mark = verdict.gate == RUN_AT_MOST ? task->rate.mark : task->mode.mark;
+    verdict.gate = RUN_DEPTH;
+    if (run->depth <= RUN_DEPTH_MAX)
+        gate__enter(run, &verdict);
     return verdict;
 }
 
@@ -177,6 +174,7 @@ static void on_limit(struct engine_timer *timer) {
 /* Counted as started; from here on exactly one end follows. */
 static void enter(struct run *run) {
     struct engine *engine = run->engine;
+    run->has_entered = true;
     run->limit.due = on_limit;
     engine->stats.started++;
     run->local->info.runs++;
@@ -199,23 +197,21 @@ static void discard(struct run *run) {
     run__free(run);
 }
 
-/* Counts it as started and lets it begin, or wait for its turn. False: no memory to wait. */
+/* Counts it as started and lets it begin, unless it waits. False: no memory to wait. */
 static bool let_in(struct run *run, bool is_queued) {
-    bool waits = run->waits_turn || run->waits_rate;
-    if ((waits || is_queued) && !run__hold(run))
+    if ((run->waits || is_queued) && !run__hold(run))
         return false;
-    enter(run);
-    if (waits)
-        gate__wait(run);
-    else if (is_queued)
+    if (!run->is_asking)
+        enter(run);
+    if (!run->waits && is_queued)
         list_append(&run->engine->queue, &run->queue);
-    else
+    else if (!run->waits)
         run__advance(run);
     return true;
 }
 
 static struct run_verdict begin_task(struct engine *engine, const struct task *task,
-                                     struct event *event) {
+                                     struct event *event, int hand_ons) {
     struct run *run = run__new(engine, program_of(task));
     struct run_verdict verdict = {.gate = RUN_MEMORY, .retry_after_ms = 1000};
     if (!run) {
@@ -223,6 +219,7 @@ static struct run_verdict begin_task(struct engine *engine, const struct task *t
         return verdict;
     }
     run->cause = event->cause;
+    run->hand_ons = (uint8_t)hand_ons;
     bind_event(run, event);
     verdict = admit(run, true);
     if (verdict.gate == RUN_ADMITTED && !let_in(run, false))
@@ -234,18 +231,69 @@ static struct run_verdict begin_task(struct engine *engine, const struct task *t
     return verdict;
 }
 
-struct run_verdict run_begin(struct engine *engine, const struct task *task, struct event *event) {
+/* The task that runs for a refused event in its place, or NULL. */
+static const struct task *next_in_place(const struct task *task, enum run_gate gate, int hand_ons) {
+    const struct task_mode *mode = &program_of(task)->mode;
+    bool is_of_mode = gate == RUN_MODE || gate == RUN_MAX;
+    return is_of_mode && mode->on_refused.size && hand_ons < HAND_ONS_MAX
+               ? program_find_task(program_of(task)->program, mode->on_refused)
+               : NULL;
+}
+
+static struct run_verdict begin_in_place(struct engine *engine, const struct task *task,
+                                         struct event *event, int hand_ons) {
     struct run_verdict verdict;
-    engine__enter(engine);
-    for (int hops = 0; task; hops++) {
-        const struct task_mode *mode = &program_of(task)->mode;
-        verdict = begin_task(engine, task, event);
-        bool is_handed_on = (verdict.gate == RUN_MODE || verdict.gate == RUN_MAX) &&
-                            mode->on_refused.size && hops < HAND_ONS_MAX;
-        task = is_handed_on ? program_find_task(program_of(task)->program, mode->on_refused) : NULL;
+    for (; task; hand_ons++) {
+        verdict = begin_task(engine, task, event, hand_ons);
+        task = next_in_place(task, verdict.gate, hand_ons);
     }
+    return verdict;
+}
+
+struct run_verdict run_begin(struct engine *engine, const struct task *task, struct event *event) {
+    engine__enter(engine);
+    struct run_verdict verdict = begin_in_place(engine, task, event, 0);
     engine__leave(engine);
     return verdict;
+}
+
+/* ---- what another worker has answered ----------------------------------------------------------
+ */
+
+static void settle(struct run *run, const struct run_verdict *verdict) {
+    void (*on_settled)(void *, const struct run_verdict *) = run->on_settled;
+    run->on_settled = NULL;
+    if (on_settled)
+        on_settled(run->context, verdict);
+    else if (verdict->gate != RUN_ADMITTED && run->on_ended)
+        run->on_ended(run->context, &(struct run_end){.outcome = RUN_CANCELLED,
+                                                      .run_id = run_id_text(run),
+                                                      .refused_by = verdict->gate});
+}
+
+void run__let_in(struct run *run) {
+    if (!run->has_entered)
+        enter(run);
+    if (!run->waits)
+        list_append(&run->engine->queue, &run->queue);
+    settle(run, &(struct run_verdict){.gate = RUN_ADMITTED});
+}
+
+void run__refuse(struct run *run, struct run_verdict *verdict) {
+    const struct event_ops *ops = run->event ? run->event->ops : NULL;
+    const struct task *next = next_in_place(&run->task->shared, verdict->gate, run->hand_ons);
+    gate__count_refusal(run, verdict->gate);
+    gate__leave(run);
+    if (next && run->event)
+        *verdict = begin_in_place(run->engine, next, run->event, run->hand_ons + 1);
+    if (verdict->gate != RUN_ADMITTED) {
+        if (ops && ops->refused)
+            ops->refused(run->event, verdict);
+        settle(run, verdict);
+    }
+    if (run->is_held && ops && ops->release)
+        ops->release(run->event);
+    run__free(run);
 }
 
 /* ---- going on ----------------------------------------------------------------------------------
@@ -311,7 +359,9 @@ void run_cancel(struct run *run) {
     engine__enter(engine);
     run->is_cancelled = true;
     if (run->state == RUN_QUEUED) {
-        turns__unqueue(run);
+        if (!run->has_entered)
+            run__let_in(run); /* asked, and nobody waits for the answer any more */
+        list_remove(&run->queue);
     } else {
         timer__arm(&engine->timers, &run->limit, engine__now_ns(engine) + GRACE_MS * 1000000ull);
         strand__interrupt(&run->main, SIGNAL_CANCEL, FORCE_NONE);
@@ -322,6 +372,7 @@ void run_cancel(struct run *run) {
 
 void run_unwatch(struct run *run) {
     run->on_ended = NULL;
+    run->on_settled = NULL;
     run->waiting_parent = NULL;
 }
 
@@ -406,6 +457,8 @@ void run__end(struct run *run) {
     const struct engine_journal *journal = run->engine->options.journal;
     const struct event_ops *ops = run->event ? run->event->ops : NULL;
     struct run_end end = {.outcome = outcome_of(run), .result = value_box_value(run->result)};
+    if (end.outcome == RUN_CANCELLED)
+        end.refused_by = run->refused_by;
     if (end.outcome == RUN_FAILED) {
         end.error = run->error ? run->error->text : "out of memory";
         end.mark = run->error ? run->error->mark : run->task->shared.mark;
@@ -446,6 +499,7 @@ static enum status take_vars(struct run *run, struct value vars) {
 static void take_cause(struct run *run, const struct run_request *request) {
     run->cause = request->cause;
     run->on_ended = request->on_ended;
+    run->on_settled = request->on_settled;
     run->context = request->context;
     if (!request->parent)
         return;

@@ -6,6 +6,7 @@
 #ifndef BELLWIRE_ENGINE_RUN_H
 #define BELLWIRE_ENGINE_RUN_H
 
+#include "engine/claim.h"
 #include "engine/program.h"
 #include "engine/timers.h"
 
@@ -88,29 +89,7 @@ struct strand {
     struct step step;
 };
 
-/* The runs of one task and key that take turns. */
-struct turns {
-    char *key;
-    size_t key_size;
-    struct run *running; /* of the modes that admit one */
-    uint32_t holders;
-    struct list waiting; /* by run->queue */
-    uint32_t waiting_count;
-};
-/* The latest beginnings of one task and key. */
-struct rate {
-    struct engine *engine;
-    char *key;
-    size_t key_size;
-    struct list order; /* in engine->rate_order */
-    struct run *last;  /* waits for the time to be up */
-    struct engine_timer timer;
-    uint32_t count, next;
-    uint32_t capacity;
-    uint64_t begun_ns[]; /* a ring of `capacity` */
-};
-#define RATE_KEYS_MAX 10000
-
+struct claim;
 struct run_error { /* one heap block with its texts */
     const char *task, *step, *text, *file;
     int32_t code;
@@ -139,10 +118,13 @@ struct run {
     size_t slot_capacity;
     struct run_error *error;
     struct value_box *result;
-    struct turns *turns; /* that it holds or waits for */
-    struct rate *rate;   /* whose time it waits for, as the last one */
-    bool waits_turn, waits_rate;
-    struct run *waiting_parent; /* whose step waits for this run */
+    struct claim *rate_claim, *turn_claim; /* gate.c; NULL: none */
+    bool is_asking;                        /* another worker has not answered yet */
+    bool waits;                            /* for that, for its time, for its turn */
+    bool has_entered;                      /* counted as started, its event was told */
+    uint8_t hand_ons;                      /* of its event, by on-refused */
+    enum run_gate refused_by;              /* while it waited */
+    struct run *waiting_parent;            /* whose step waits for this run */
     struct strand *active;
     struct strand main;
     struct engine_timer limit; /* the task's timeout, then the grace of finally chains */
@@ -155,6 +137,7 @@ struct run {
     uint32_t depth; /* of causes */
     char parent_id[RUN_ID_MAX];
     void (*on_ended)(void *context, const struct run_end *end);
+    void (*on_settled)(void *context, const struct run_verdict *verdict);
     void *context;
 };
 
@@ -192,6 +175,9 @@ struct engine {
     struct timers timers;
     uint64_t wake_ns;
     uint32_t nesting;
+    bool is_ending;
+    struct engine_mail *unsent; /* in order */
+    struct engine_timer resend;
     struct engine_stats stats;
     uint64_t random[2];
     uint64_t sequence;
@@ -222,39 +208,27 @@ void run__discharge(struct run *run, size_t bytes);
 enum status run__set_slot(struct run *run, uint32_t slot, struct value_box *box); /* takes it */
 void run__advance(struct run *run);
 void run__end(struct run *run);
-bool run__hold(struct run *run); /* the event, before anything waits */
+bool run__hold(struct run *run);   /* the event, before anything waits */
+void run__let_in(struct run *run); /* later: its gates are passed, or it waits for them */
+void run__refuse(struct run *run, struct run_verdict *verdict); /* later: it never entered */
 void run__stop_all(struct run *run, enum signal signal);
 /* `mark` line 0: that of the step. */
 void run__set_error(struct run *run, const struct program_step *def, struct config_mark mark,
                     int32_t code, struct slice text);
 void run__copy_error(struct run *run, const struct run_error *error);
 
-/* ---- gate.c, turns.c, rate.c: what a run passes before it begins ---- */
-/* Admitted, run->waits_turn tells whether it must wait; then it is held and gate__wait() follows.
- */
-enum run_gate gate__enter(struct run *run, uint64_t *retry_after_ms);
+/* ---- gate.c: what a run passes before it begins ---- */
+/* Admitted, run->waits tells whether it goes on later, with news of a claim. */
+void gate__enter(struct run *run, struct run_verdict *verdict);
+void gate__news(struct run *run, struct claim *claim, enum claim_answer answer);
 void gate__leave(struct run *run);
 void gate__suspend(struct run *run);
-void gate__wait(struct run *run);
-enum run_gate turns__enter(struct run *run);
-void turns__wait(struct run *run);
-void turns__unqueue(struct run *run);
-void turns__leave(struct run *run);
-enum run_gate rate__enter(struct run *run, uint64_t *retry_after_ms);
-void rate__wait(struct run *run);
-void rate__leave(struct run *run);
-void rates__free(struct engine *engine);
+void gate__count_refusal(struct run *run, enum run_gate gate);
 
 /* ---- ended.c ---- */
 void ended__note(struct run *run, const struct run_end *end); /* takes over run->error */
 void ended__free(struct engine *engine);
 void run__spell_id(const uint64_t id[2], char *out /* RUN_ID_MAX */);
-
-/* ---- gate.c ---- */
-/* The map key of a task's gate: ID, NUL, the value of `key`; heap. NULL: no memory, or the key
- * cannot be evaluated. */
-char *gate__key(struct run *run, const struct expr_template *key, struct slice *out);
-void gate__count_refusal(struct run *run, enum run_gate gate);
 
 /* ---- strand.c: the loop ---- */
 void strand__init(struct strand *strand, struct run *run, struct strand *parent);

@@ -136,18 +136,6 @@ static bool is_session_key(const struct expr_template *key) {
            slice_is(slice_trim(part.text), "SessionId");
 }
 
-/* Turns and rates are kept by each worker for itself. That is exact with one worker, and where all
- * events of a key come to the same one; anything else is refused aloud, never ignored. */
-static bool is_exact(struct task_builder *tb, const struct expr_template *key, const char *what,
-                     struct config_mark mark) {
-    if (tb->builder->input->worker_count <= 1 || is_session_key(key))
-        return true;
-    config_error(tb->builder->diag, mark,
-                 "%s across several workers is not supported by this version", what);
-    config_hint(tb->builder->diag, "use key: \"${SessionId}\", or workers: 1");
-    return false;
-}
-
 static bool mode_read(struct task_builder *tb, const struct config_node *node) {
     struct task_mode *mode = &tb->task->mode;
     struct config_reader reader = reader_for(tb, "mode");
@@ -171,7 +159,8 @@ static bool mode_read(struct task_builder *tb, const struct config_node *node) {
     if (decl.key && !(mode->key = template_build(tb, decl.key, EXPR_AS_TEMPLATE)))
         return false;
     mode->has_turns = mode->key || mode->type == MODE_QUEUED || mode->type == MODE_RESTART;
-    return !mode->has_turns || is_exact(tb, mode->key, "this mode", mode->mark);
+    mode->is_own = is_session_key(mode->key);
+    return true;
 }
 
 static bool rate_read(struct task_builder *tb, const struct config_node *node) {
@@ -187,7 +176,8 @@ static bool rate_read(struct task_builder *tb, const struct config_node *node) {
                                .mark = node->mark};
     if (decl.key && !(rate->key = template_build(tb, decl.key, EXPR_AS_TEMPLATE)))
         return false;
-    return is_exact(tb, rate->key, "\"at-most\"", rate->mark);
+    rate->is_own = is_session_key(rate->key);
+    return true;
 }
 
 bool task_settings_build(struct task_builder *tb, const struct config_node *mode,

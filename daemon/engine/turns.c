@@ -1,132 +1,164 @@
-/* Modes whose runs take turns per key on this worker: single with a key, parallel with a key,
- * queued, restart. A struct turns exists while a run holds it or waits for it. */
-#include "engine/run.h"
-
+/* Modes whose runs take turns per key: single with a key, parallel with a key, queued, restart. The
+ * home's side: a struct turns exists while a claim holds it or waits for it. */
 #include <stdlib.h>
 
-static struct turns *turns_new(struct engine *engine, char *key, struct slice name) {
-    struct turns *turns = calloc(1, sizeof *turns);
-    if (turns) {
-        list_init(&turns->waiting);
-        turns->key = key;
-        turns->key_size = name.size;
-        if (map_put(&engine->turns, name, turns) == STATUS_OK)
-            return turns;
-    }
+#include "engine/claim.h"
+#include "engine/run.h"
+
+struct turns {
+    struct list holding, waiting; /* claims */
+    uint32_t holder_count, waiting_count;
+    size_t key_size;
+    char key[];
+};
+
+static struct turns *turns_of(struct engine *engine, const struct claim *claim) {
+    struct turns *turns = map_get(&engine->turns, claim_key(claim));
+    if (turns)
+        return turns;
+    turns = calloc(1, sizeof *turns + claim->key_size);
+    if (!turns)
+        return NULL;
+    list_init(&turns->holding);
+    list_init(&turns->waiting);
+    turns->key_size = claim->key_size;
+    memcpy(turns->key, claim->key, claim->key_size);
+    if (map_put(&engine->turns, (struct slice){turns->key, turns->key_size}, turns) == STATUS_OK)
+        return turns;
     free(turns);
-    free(key);
     return NULL;
 }
 
-/* Takes over the key. */
-static struct turns *turns_of(struct run *run) {
-    struct engine *engine = run->engine;
-    struct slice name;
-    char *key = gate__key(run, run->task->mode.key, &name);
-    if (!key)
-        return NULL;
-    struct turns *turns = map_get(&engine->turns, name);
-    if (!turns)
-        return turns_new(engine, key, name);
-    free(key);
-    return turns;
-}
-
 static void drop_if_unused(struct engine *engine, struct turns *turns) {
-    if (turns->holders > 0 || !list_is_empty(&turns->waiting))
+    if (turns->holder_count > 0 || turns->waiting_count > 0)
         return;
     map_remove(&engine->turns, (struct slice){turns->key, turns->key_size});
-    free(turns->key);
     free(turns);
 }
 
-/* Waiting for what one of those holds who wait for this run would never end. */
-static bool is_held_by_ancestor(const struct run *run, const struct turns *turns) {
-    for (const struct run *up = run->waiting_parent; up; up = up->waiting_parent)
-        if (up->turns == turns)
-            return true;
-    return false;
+static void refuse(struct claim *claim, enum run_gate gate) {
+    claim->answer = CLAIM_REFUSED;
+    claim->gate = gate;
+    claim->retry_after_ms = 1000;
 }
 
-static enum run_gate join_queue(struct run *run, struct turns *turns) {
-    const struct task_mode *mode = &run->task->mode;
-    if (is_held_by_ancestor(run, turns))
-        return RUN_MODE;
-    if (mode->type == MODE_QUEUED && turns->waiting_count >= mode->max_waiting) {
-        if (mode->overflow == OVERFLOW_REJECT || mode->max_waiting == 0)
-            return RUN_MODE;
-        struct run *oldest = CONTAINER_OF(turns->waiting.next, struct run, queue);
-        gate__count_refusal(oldest, RUN_MODE);
-        run_cancel(oldest);
-    }
-    run->waits_turn = true;
-    return RUN_ADMITTED;
+static void hold(struct turns *turns, struct claim *claim) {
+    claim->holds = true;
+    claim->turns = turns;
+    list_append(&turns->holding, &claim->link);
+    turns->holder_count++;
 }
 
-enum run_gate turns__enter(struct run *run) {
-    const struct task_mode *mode = &run->task->mode;
-    struct turns *turns = turns_of(run);
-    if (!turns)
-        return RUN_MEMORY;
-    uint32_t max = mode->type == MODE_PARALLEL ? mode->max : 1;
-    bool has_room = turns->holders < max;
-    enum run_gate gate = RUN_ADMITTED;
-    if (!has_room && mode->type == MODE_PARALLEL)
-        gate = RUN_MAX;
-    else if (!has_room && mode->type == MODE_SINGLE)
-        gate = RUN_MODE;
-    else if (!has_room)
-        gate = join_queue(run, turns);
-    if (gate != RUN_ADMITTED) {
-        drop_if_unused(run->engine, turns);
-        return gate;
-    }
-    run->turns = turns;
-    if (!run->waits_turn) {
-        turns->holders++;
-        turns->running = run;
-    }
-    return gate;
+static void take_out(struct turns *turns, struct claim *claim) {
+    list_remove(&claim->link);
+    *(claim->holds ? &turns->holder_count : &turns->waiting_count) -= 1;
+    claim->holds = false;
+    claim->turns = NULL;
 }
 
-/* Joins the others that wait; with restart it makes them and the one that runs give way. */
-void turns__wait(struct run *run) {
-    struct turns *turns = run->turns;
-    bool is_restart = run->task->mode.type == MODE_RESTART;
-    while (is_restart && !list_is_empty(&turns->waiting))
-        run_cancel(CONTAINER_OF(turns->waiting.next, struct run, queue));
-    list_append(&turns->waiting, &run->queue);
+/* The oldest that waits goes, and is told so. */
+static void drop_oldest(struct engine *engine, struct turns *turns) {
+    struct claim *oldest = CONTAINER_OF(turns->waiting.next, struct claim, link);
+    take_out(turns, oldest);
+    oldest->gate = RUN_MODE;
+    oldest->retry_after_ms = 1000;
+    claim__tell(engine, oldest, &oldest->dropped);
+    claim__unref(oldest);
+}
+
+/* Runs that give way leave by themselves, some of them inside this call. */
+static void tell_to_yield(struct engine *engine, const struct claim *newer, struct list *claims) {
+    struct list *at = claims->next;
+    while (at != claims) {
+        struct claim *claim = CONTAINER_OF(at, struct claim, link);
+        if (claim == newer || claim->is_yielding) {
+            at = at->next;
+            continue;
+        }
+        claim->is_yielding = true;
+        claim__tell(engine, claim, &claim->yield);
+        at = claims->next; /* anything may have left meanwhile */
+    }
+}
+
+static void wait_for_turn(struct engine *engine, struct turns *turns, struct claim *claim) {
+    claim->turns = turns;
+    claim->answer = CLAIM_WAITS;
+    list_append(&turns->waiting, &claim->link);
     turns->waiting_count++;
-    if (is_restart && turns->running)
-        run_cancel(turns->running);
+    atomic_fetch_add_explicit(&claim->references, 1, memory_order_relaxed);
+    if (claim->type != MODE_RESTART)
+        return;
+    tell_to_yield(engine, claim, &turns->waiting);
+    if (claim->turns && !claim->holds)
+        tell_to_yield(engine, claim, &turns->holding);
+    if (claim->holds)
+        claim->answer = CLAIM_GRANTED;
 }
 
-/* Out of the queue that it waits in, if any. */
-void turns__unqueue(struct run *run) {
-    if (run->waits_turn && !list_is_empty(&run->queue))
-        run->turns->waiting_count--;
-    list_remove(&run->queue);
+static void queue(struct engine *engine, struct turns *turns, struct claim *claim) {
+    bool is_full = claim->type == MODE_QUEUED && turns->waiting_count >= claim->max_waiting;
+    if (is_full && (claim->overflow == OVERFLOW_REJECT || turns->waiting_count == 0)) {
+        refuse(claim, RUN_MODE);
+        return;
+    }
+    if (is_full)
+        drop_oldest(engine, turns);
+    wait_for_turn(engine, turns, claim);
 }
 
-void turns__leave(struct run *run) {
-    struct turns *turns = run->turns;
-    struct engine *engine = run->engine;
+void turns__ask(struct engine *engine, struct claim *claim) {
+    struct turns *turns = turns_of(engine, claim);
+    if (!turns) {
+        refuse(claim, RUN_MEMORY);
+        return;
+    }
+    uint32_t max = claim->type == MODE_PARALLEL ? claim->max : 1;
+    if (turns->holder_count < max && turns->waiting_count == 0) {
+        hold(turns, claim);
+        claim->answer = CLAIM_GRANTED;
+        atomic_fetch_add_explicit(&claim->references, 1, memory_order_relaxed);
+        return;
+    }
+    if (claim->type == MODE_PARALLEL)
+        refuse(claim, RUN_MAX);
+    else if (claim->type == MODE_SINGLE)
+        refuse(claim, RUN_MODE);
+    else
+        queue(engine, turns, claim);
+}
+
+void turns__leave(struct engine *engine, struct claim *claim) {
+    struct turns *turns = claim->turns;
     if (!turns)
         return;
-    turns__unqueue(run);
-    run->turns = NULL;
-    if (!run->waits_turn) {
-        turns->holders--;
-        turns->running = NULL;
-        if (!list_is_empty(&turns->waiting)) {
-            struct run *next = CONTAINER_OF(turns->waiting.next, struct run, queue);
-            list_remove(&next->queue);
-            turns->waiting_count--;
-            next->waits_turn = false;
-            turns->holders++;
-            turns->running = next;
-            list_append(&engine->queue, &next->queue);
-        }
+    bool has_room = claim->holds;
+    take_out(turns, claim);
+    if (has_room && turns->waiting_count > 0) {
+        struct claim *next = CONTAINER_OF(turns->waiting.next, struct claim, link);
+        take_out(turns, next);
+        hold(turns, next);
+        if (!next->is_being_asked)
+            claim__tell(engine, next, &next->granted);
+    } else {
+        drop_if_unused(engine, turns);
     }
-    drop_if_unused(engine, turns);
+    claim__unref(claim);
+}
+
+void turns__free_all(struct engine *engine) {
+    struct map_entry *entry;
+    for (size_t at = 0; (entry = map_next(&engine->turns, &at));) {
+        struct turns *turns = entry->value;
+        struct list *lists[] = {&turns->holding, &turns->waiting};
+        for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+            while (!list_is_empty(lists[i])) {
+                struct claim *claim = CONTAINER_OF(lists[i]->next, struct claim, link);
+                list_remove(&claim->link);
+                claim->turns = NULL;
+                claim__unref(claim);
+            }
+        free(turns);
+    }
+    map_deinit(&engine->turns);
 }

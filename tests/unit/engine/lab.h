@@ -115,7 +115,13 @@ static inline void lab_on_place(struct event *event, struct arena *arena, struct
     out->server = SLICE("main");
     out->session = SLICE("s1");
 }
+static inline void lab_on_refused(struct event *event, const struct run_verdict *verdict) {
+    struct lab *lab = ((struct lab_event *)(void *)event)->lab;
+    lab->refusals++;
+    lab->refusal = *verdict;
+}
 static const struct event_ops lab_event_ops = {.admitted = lab_on_admitted,
+                                               .refused = lab_on_refused,
                                                .hold = lab_on_hold,
                                                .release = lab_on_release,
                                                .ended = lab_on_ended,
@@ -159,6 +165,21 @@ static inline enum status lab_global_commit(void *context, const struct global_c
         lab->global_box = box;
     }
     arena_deinit(&arena);
+    return STATUS_OK;
+}
+
+/* ---- mail between two labs
+ * ------------------------------------------------------------------------ */
+
+static inline enum status lab_post(void *host, uint32_t worker, struct engine_mail *mail) {
+    struct lab *to = ((struct lab *)host)->labs[worker];
+    struct engine_mail **last = &to->mail;
+    if (to->is_full)
+        return STATUS_LIMIT;
+    while (*last)
+        last = (struct engine_mail **)&(*last)->room[0];
+    mail->room[0] = NULL;
+    *last = mail;
     return STATUS_OK;
 }
 
@@ -221,12 +242,16 @@ static inline const char *lab_messages(struct lab *lab) {
 }
 
 static inline struct lab *lab_load_with(const char *yaml, struct lab *lab, uint64_t run_bytes) {
-    lab->program = lab_build(lab, yaml, NULL);
+    if (!lab->program)
+        lab->program = lab_build(lab, yaml, NULL);
     if (!lab->program)
         fail_msg("%s", lab_messages(lab));
-    lab->globals = (struct engine_globals){lab, NULL, lab_global_get, lab_global_commit};
+    lab->globals = (struct engine_globals){lab, NULL, lab_global_get, lab_global_commit, NULL};
     struct engine_options options = {.clock = &lab->clock,
-                                     .worker_count = 1,
+                                     .worker = lab->worker,
+                                     .worker_count = lab->worker_count ? lab->worker_count : 1,
+                                     .post = lab->worker_count ? lab_post : NULL,
+                                     .home_key = {7, 8},
                                      .seed = {1, 2},
                                      .host = lab,
                                      .wake_at = lab_wake_at,

@@ -41,7 +41,12 @@ struct lab {
     int conflicts; /* commits that are refused with AGAIN first */
     const struct slice *servers, *clients;
     size_t server_count, client_count;
-    uint32_t worker_count; /* 0: one */
+    uint32_t worker, worker_count; /* 0: one */
+    struct lab *labs[2];           /* of all workers, where there are two */
+    struct engine_mail *mail;      /* has come, in order */
+    bool is_full;
+    size_t refusals;
+    struct run_verdict refusal;
 };
 
 static inline void lab_trace(struct lab *lab, const char *text, size_t size) {

@@ -215,25 +215,8 @@ static void a_server_may_be_left_out_where_one_is_declared(void **state) {
                                               "\"server\": the files declare none\n");
 }
 
-static void expect_with_workers(const char *yaml, const char *messages) {
-    struct lab *lab = lab_new();
-    lab->worker_count = 2;
-    lab->program = lab_build(lab, yaml, NULL);
-    assert_string_equal(lab_messages(lab), messages);
-    lab_free(lab);
-}
-
-static void modes_that_would_not_be_exact_across_workers_are_refused(void **state) {
+static void modes_say_what_they_take(void **state) {
     (void)state;
-    expect_with_workers("t:\n  mode: queued\n  actions: []\n",
-                        "tasks.yaml:2:9: error: this mode across several workers is not supported "
-                        "by this version\n    hint: use key: \"${SessionId}\", or workers: 1\n");
-    expect_with_workers("t:\n  at-most: {runs: 1, per: 1m}\n  actions: []\n",
-                        "tasks.yaml:2:12: error: \"at-most\" across several workers is not "
-                        "supported by this version\n"
-                        "    hint: use key: \"${SessionId}\", or workers: 1\n");
-    expect_with_workers("t:\n  mode: {type: queued, key: \"${SessionId}\"}\n  actions: []\n", "");
-    expect_with_workers("t:\n  mode: single\n  actions: []\n", "");
     expect_messages("t:\n  mode: sinlge\n  actions: []\n",
                     "tasks.yaml:2:9: error: \"type\" must be parallel, single, restart or queued, "
                     "got \"sinlge\"\n    hint: did you mean \"single\"?\n");
@@ -300,7 +283,7 @@ int main(void) {
         cmocka_unit_test(binary_texts_know_their_escapes),
         cmocka_unit_test(tasks_that_are_named_must_exist_and_declare),
         cmocka_unit_test(a_server_may_be_left_out_where_one_is_declared),
-        cmocka_unit_test(modes_that_would_not_be_exact_across_workers_are_refused),
+        cmocka_unit_test(modes_say_what_they_take),
         cmocka_unit_test(an_unknown_secret_is_an_error),
         cmocka_unit_test(on_error_says_what_it_takes),
         cmocka_unit_test(empty_values_are_errors),
