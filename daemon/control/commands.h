@@ -21,32 +21,32 @@
       "id name origin state bind sessions since:time error")                                       \
     X(server_show, "server", "show", "ID", "GET", "/v1/servers/ID",                                \
       "shows a server and its declaration", "")                                                    \
-    X(server_add, "server", "add", "ID KEY=VALUE...", "POST", "/v1/servers/ID",                            \
-      "adds a server: keys as in the YAML, nested ones dotted, lists with commas", "")                 \
-    X(server_put, "server", "put", "ID KEY=VALUE...", "PUT", "/v1/servers/ID",                             \
-      "adds a server, or declares it anew", "")                                                        \
-    X(server_set, "server", "set", "ID KEY=VALUE...", "PATCH", "/v1/servers/ID",                           \
-      "changes keys of a server; KEY= for the default", "")                                            \
-    X(server_remove, "server", "remove", "ID", "DELETE", "/v1/servers/ID", "removes a server", "")              \
-    X(server_start, "server", "start", "ID", "POST", "/v1/servers/ID/start",                               \
+    X(server_add, "server", "add", "ID KEY=VALUE...", "POST", "/v1/servers/ID",                    \
+      "adds a server: keys as in the YAML, nested ones dotted, lists with commas", "")             \
+    X(server_put, "server", "put", "ID KEY=VALUE...", "PUT", "/v1/servers/ID",                     \
+      "adds a server, or declares it anew", "")                                                    \
+    X(server_set, "server", "set", "ID KEY=VALUE...", "PATCH", "/v1/servers/ID",                   \
+      "changes keys of a server; KEY= for the default", "")                                        \
+    X(server_remove, "server", "remove", "ID", "DELETE", "/v1/servers/ID", "removes a server", "") \
+    X(server_start, "server", "start", "ID", "POST", "/v1/servers/ID/start",                       \
       "listens until the next start of the daemon", "")                                            \
-    X(server_stop, "server", "stop", "ID", "POST", "/v1/servers/ID/stop",                                  \
+    X(server_stop, "server", "stop", "ID", "POST", "/v1/servers/ID/stop",                          \
       "stops listening, and ends its sessions", "")                                             \
     X(client_list, "client", "list", "", "GET", "/v1/clients",                                     \
       "lists the clients",                                                                         \
       "id name origin state url since:time reconnects error")                                      \
     X(client_show, "client", "show", "ID", "GET", "/v1/clients/ID",                                \
       "shows a client and its declaration", "")                                                    \
-    X(client_add, "client", "add", "ID KEY=VALUE...", "POST", "/v1/clients/ID",                            \
-      "adds a client: keys as in the YAML, nested ones dotted, lists with commas", "")                 \
-    X(client_put, "client", "put", "ID KEY=VALUE...", "PUT", "/v1/clients/ID",                             \
-      "adds a client, or declares it anew", "")                                                        \
-    X(client_set, "client", "set", "ID KEY=VALUE...", "PATCH", "/v1/clients/ID",                           \
-      "changes keys of a client; KEY= for the default", "")                                            \
-    X(client_remove, "client", "remove", "ID", "DELETE", "/v1/clients/ID", "removes a client", "")              \
-    X(client_start, "client", "start", "ID", "POST", "/v1/clients/ID/start",                               \
-      "connects, until the next start of the daemon", "")                                            \
-    X(client_stop, "client", "stop", "ID", "POST", "/v1/clients/ID/stop",                                  \
+    X(client_add, "client", "add", "ID KEY=VALUE...", "POST", "/v1/clients/ID",                    \
+      "adds a client: keys as in the YAML, nested ones dotted, lists with commas", "")             \
+    X(client_put, "client", "put", "ID KEY=VALUE...", "PUT", "/v1/clients/ID",                     \
+      "adds a client, or declares it anew", "")                                                    \
+    X(client_set, "client", "set", "ID KEY=VALUE...", "PATCH", "/v1/clients/ID",                   \
+      "changes keys of a client; KEY= for the default", "")                                        \
+    X(client_remove, "client", "remove", "ID", "DELETE", "/v1/clients/ID", "removes a client", "") \
+    X(client_start, "client", "start", "ID", "POST", "/v1/clients/ID/start",                       \
+      "connects, until the next start of the daemon", "")                                          \
+    X(client_stop, "client", "stop", "ID", "POST", "/v1/clients/ID/stop",                          \
       "disconnects, without a reconnect", "")                                             \
     X(session_list, "session", "list", "", "GET", "/v1/sessions",                                  \
       "lists the open sessions",                                                                   \
