@@ -10,6 +10,7 @@ static void on_sent(struct session *session);
 static void on_end(struct session *session);
 static void on_timeout(struct session *session);
 static void parse(struct session *session, struct slice *input);
+static bool is_clogged(struct session *session);
 static bool parse_head(struct session *session, struct slice *input);
 static bool accept_head(struct session *session, struct slice *input);
 static bool follow(struct session *session, const struct server_route *route, bool has_more);
@@ -78,7 +79,7 @@ static void on_data(struct session *session, struct net_bytes data) {
     }
     bool must_wait = http->is_yielded || http->phase == HTTP_IN_RUN ||
                      http->phase == HTTP_IN_GATE || http->phase == HTTP_IN_FILE ||
-                     net_backlog(&session->stream) > PIPELINE_BACKLOG;
+                     is_clogged(session);
     if (must_wait) {
         net_stream_pause(&session->stream);
     } else if (session->stream.is_paused) {
@@ -136,7 +137,8 @@ static bool refuse(struct session *session, const struct http_error *error) {
     return false;
 }
 
-/* The peer does not read its answers: the rest of its pipeline waits. */
+/* The peer does not read its answers: the rest of its pipeline waits. What only gathered is sent
+ * first: no NET_SENT would tell that it went out. */
 static bool is_clogged(struct session *session) {
     if (net_backlog(&session->stream) <= PIPELINE_BACKLOG) {
         return false;

@@ -449,6 +449,27 @@ static void a_pipeline_that_is_never_read_is_not_parsed_without_end(void **state
     peer_free(peer);
 }
 
+static void answers_that_gather_beyond_the_pipelines_bound_stop_nothing(void **state) {
+    struct world *world = *state;
+    struct peer *peer = peer_new(&world->rig);
+    static char body[10000];
+    char requests[256] = "";
+    for (int i = 0; i < 7; i++) { /* 70 KB of answers, each small enough to gather */
+        strcat(requests, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    world->response = (struct server_response){.status = 200, .body = {body, sizeof(body)}};
+    for (int round = 1; round <= 3; round++) {
+        (void)send(peer->fd, requests, strlen(requests), MSG_NOSIGNAL);
+        for (int i = 0; i < 1000 && world->requests < 7 * round; i++) {
+            net_loop_turn(world->rig.loop, 1);
+            peer_take(peer);
+            peer->size = 0;
+        }
+        assert_int_equal(world->requests, 7 * round);
+    }
+    peer_free(peer);
+}
+
 static void a_pipeline_leaves_the_turn_to_others_after_its_share(void **state) {
     struct world *world = *state;
     struct peer *peer = peer_new(&world->rig);
@@ -524,6 +545,7 @@ int main(void) {
         TEST(a_header_with_a_line_break_is_refused_and_nothing_is_sent),
         TEST(bytes_are_counted_exactly),
         TEST(a_pipeline_that_is_never_read_is_not_parsed_without_end),
+        TEST(answers_that_gather_beyond_the_pipelines_bound_stop_nothing),
         TEST(a_pipeline_leaves_the_turn_to_others_after_its_share),
         TEST(a_stop_serves_who_was_waiting_to_be_accepted),
         TEST(a_drain_lets_the_going_answer_out_and_ends_the_rest),
