@@ -120,12 +120,16 @@ def test_peer_that_leaves_during_a_check_harms_nothing(daemon):
     assert daemon.http("GET", "/open", server="main").status == 200
 
 
+def slow_users(rounds):
+    slow = subprocess.run(["/usr/bin/python3", "-W", "ignore", "-c",
+                           f"import crypt; print(crypt.crypt('secret', '$6$rounds={rounds}$saltsalt'))"],
+                          check=True, capture_output=True, text=True).stdout.strip()
+    return {"users.txt": f"ada:{slow}\n"}
+
+
 def test_no_check_blocks_a_loop(start):
     """While slow passwords are checked, others are served. proves S17"""
-    slow = subprocess.run(["/usr/bin/python3", "-W", "ignore", "-c",
-                           "import crypt; print(crypt.crypt('secret', '$6$rounds=600000$saltsalt'))"],
-                          check=True, capture_output=True, text=True).stdout.strip()
-    d = start(files(**{"users.txt": f"ada:{slow}\n"}), workers=1)
+    d = start(files(**slow_users(600000)), workers=1)
     answers = []
     asker = threading.Thread(target=lambda: answers.append(
         d.http("GET", "/basic", headers=basic("ada", "secret"), server="main").text))
@@ -136,6 +140,35 @@ def test_no_check_blocks_a_loop(start):
         served += 1
     asker.join()
     assert answers == ["user=ada "] and served > 5
+
+
+def test_flood_of_passwords_is_bounded(start):
+    """Those that find no place get 503 at once, the others their answer. proves S17"""
+    d = start(files(**slow_users(20000)), workers=1)
+    peers = [d.raw("main") for _ in range(200)]
+    for i, peer in enumerate(peers):
+        credentials = basic("ada", f"wrong{i}")["Authorization"].encode()
+        peer.send(b"GET /basic HTTP/1.1\r\nHost: localhost\r\nAuthorization: " + credentials + b"\r\n\r\n")
+    statuses = [peer.response().status for peer in peers]
+    assert set(statuses) == {401, 503} and statuses.count(401) >= 64
+    assert d.http("GET", "/basic", headers=basic("ada", "secret"), server="main").text == "user=ada "
+
+
+def test_body_that_outlasts_a_reload_is_asked_again(start):
+    """Credentials are those of the configuration that the task will run under. proves S17"""
+    d = start(files())
+    held = []
+    for path, headers in (("/basic", basic("ada", "secret")), ("/bearer", bearer("one")), ("/bearer", bearer("two"))):
+        raw = d.raw("main")
+        raw.send(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nExpect: 100-continue\r\n"
+                 f"Authorization: {headers['Authorization']}\r\n\r\n".encode())
+        raw.recv_until(b"100 Continue\r\n\r\n")
+        held.append(raw.send(b"bo"))
+    d.write(files(**{"tokens.txt": "one renamed\n"}))
+    assert d.reload()["ok"]
+    answers = [raw.send(b"dy").response() for raw in held]
+    assert [answer.status for answer in answers] == [200, 200, 401]
+    assert answers[0].body == b"user=ada body" and answers[1].body == b"user=renamed"
 
 
 def test_server_wide_auth_in_any_way(daemon):
