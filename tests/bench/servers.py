@@ -14,7 +14,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BUILD = (ROOT / os.environ.get("BUILD", "build")).resolve()
 PROGRAMS = BUILD / "bench"
-NODE_MODULES = os.environ.get("BENCH_NODE_MODULES", str(HERE / "node_modules"))
+NODE_MODULES = os.environ.get("BENCH_NODE_MODULES", str(ROOT / "node_modules"))
 SERVER_CORE, LOAD_CORE = "0", "1"
 START_S = 30
 
