@@ -115,6 +115,8 @@ static void take_server(struct apply *apply, const struct declare_server *declar
     struct server_config *config = server_config_new(&options);
     if (!config)
         abort(); /* half a change cannot be applied */
+    if (row->config && row->config->options.tls && options.tls)
+        net_tls_config_inherit(options.tls, row->config->options.tls);
     if (row->config)
         server_config_unref(row->config);
     row->config = config;

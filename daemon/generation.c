@@ -2,6 +2,7 @@
  * index. */
 #include "daemon/generation.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -41,10 +42,17 @@ struct generation *generation_load(const struct generation_input *input) {
     return generation;
 }
 
+static void release_rows(struct generation *generation) {
+    declare_release_servers(generation->manager_servers, generation->manager_server_count);
+    declare_release_clients(generation->manager_clients, generation->manager_client_count);
+    arena_deinit(&generation->rows_arena);
+}
+
 void generation_unref(struct generation *generation) {
     if (atomic_fetch_sub_explicit(&generation->refs, 1, memory_order_acq_rel) != 1)
         return;
-    arena_deinit(&generation->rows_arena);
+    release_rows(generation);
+    declare_release(&generation->declared);
     arena_deinit(&generation->arena);
     free(generation);
 }
@@ -142,7 +150,7 @@ static bool read_rows(struct generation *generation, const struct registry_rows 
 
 void generation_take_rows(struct generation *generation, const struct registry_rows *servers,
                           const struct registry_rows *clients) {
-    arena_deinit(&generation->rows_arena);
+    release_rows(generation);
     arena_init(&generation->rows_arena, ROWS_CHUNK_BYTES, 0);
     (void)read_rows(generation, servers, clients); /* each row was checked when it was stored */
 }
@@ -152,10 +160,11 @@ void generation_check_row(struct generation *generation, enum registry_kind kind
                           struct config_diag *diag) {
     struct declare_server server;
     struct declare_client client;
-    if (kind == REGISTRY_SERVER)
-        (void)declare_server(entry, arena, diag, &server); /* in diag */
-    else
-        (void)declare_client(entry, &generation->declared, arena, diag, &client); /* likewise */
+    if (kind == REGISTRY_SERVER && declare_server(entry, arena, diag, &server)) /* else in diag */
+        declare_release_servers(&server, 1);
+    else if (kind == REGISTRY_CLIENT &&
+             declare_client(entry, &generation->declared, arena, diag, &client)) /* likewise */
+        declare_release_clients(&client, 1);
 }
 
 struct generation *generation_ref(struct generation *generation) {
@@ -239,6 +248,21 @@ enum status generation_print(const struct generation *generation, bool is_runnin
     return buffer_printf(out, "%zu error%s in %s%s\n", errors, errors == 1 ? "" : "s",
                          generation->files.main_path,
                          is_running ? "; the running configuration is unchanged" : "");
+}
+
+char *generation_first_error(const struct generation *generation) {
+    const struct config_diag *diag = &generation->diag;
+    char *text = NULL;
+    for (size_t i = 0; i < diag->count && !text; i++) {
+        const struct config_message *message = &diag->messages[i];
+        const struct config_mark *mark = &message->mark;
+        if (message->severity != CONFIG_ERROR)
+            continue;
+        if (asprintf(&text, "%s:%u:%u: %s", mark->file ? mark->file : "", mark->line, mark->column,
+                     message->text) < 0)
+            text = NULL;
+    }
+    return text ? text : base_strdup(SLICE("the daemon is ending"));
 }
 
 static enum status print_list(const struct config_diag *diag, enum config_severity severity,

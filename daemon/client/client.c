@@ -47,6 +47,7 @@ void client__free(struct client *client) {
     }
     set_bearer(client, SLICE_NONE);
     client_config_unref(client->config);
+    net_tls_memory_unref(client->tls_memory);
     free(client);
 }
 

@@ -32,6 +32,9 @@ struct client_config *client_config_new(const struct client_options *options) {
     arena_init(&config->arena, 1024, 0);
     atomic_init(&config->refs, 1);
     config->options = *options;
+    if (options->tls) {
+        (void)net_tls_config_ref(options->tls); /* itself */
+    }
     if (copy_all(&config->arena, &config->options) != STATUS_OK) {
         client_config_unref(config);
         return NULL;
@@ -89,6 +92,7 @@ struct client_config *client_config_ref(struct client_config *config) {
 
 void client_config_unref(struct client_config *config) {
     if (atomic_fetch_sub_explicit(&config->refs, 1, memory_order_acq_rel) == 1) {
+        net_tls_config_unref(config->options.tls);
         arena_deinit(&config->arena);
         free(config);
     }

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include "client/internal.h"
 
-static void secure(struct client_link *link);
 static enum status write_request(struct client_link *link, struct buffer *out);
 static void take_answer(struct client_link *link, struct net_bytes data);
 static bool check_answer(struct client_link *link, struct slice head,
@@ -11,10 +10,6 @@ static bool enter(struct client_link *link, struct slice head,
                   const struct ws_agreement *agreement);
 
 void handshake__begin(struct client_link *link) {
-    if (link->config->options.is_secure) {
-        secure(link);
-        return;
-    }
     struct buffer request;
     buffer_init(&request, 0);
     ws_key_make(&link->set->random, link->key);
@@ -27,11 +22,6 @@ void handshake__begin(struct client_link *link) {
         link__fail(link, CLIENT_HANDSHAKE, "out of memory");
     }
     buffer_deinit(&request);
-}
-
-/* A net_layer would stand in link->stream.layer from here on. */
-static void secure(struct client_link *link) {
-    link__fail(link, CLIENT_TLS, "this build speaks no TLS, so wss:// cannot be reached");
 }
 
 /* ---- the request ----------------------------------------------------------------------------- */

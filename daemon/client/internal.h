@@ -84,6 +84,7 @@ struct client {
     bool has_failed;   /* the last attempt did not open */
     uint32_t failures; /* attempts since one that was open for `stable` */
     uint64_t dialed_ms, since_wall_ms, next_attempt_wall_ms, opens;
+    struct net_tls_memory *tls_memory; /* of the last session; NULL: none yet */
     struct slice bearer; /* heap; of a connect action; bytes NULL: the configured one */
     char error[FAULT_TEXT_MAX];
     struct client_last_text last_sent, last_received;

@@ -11,6 +11,8 @@
 
 static void on_dialed(void *context, const struct net_dialed *dialed);
 static void take_socket(struct client_link *link, const struct net_dialed *dialed);
+static void secure(struct client_link *link);
+static void on_secured(struct net_stream *stream, enum status status, const char *why);
 static void detach(struct client_link *link);
 
 struct client_link *link__new(struct client *client) {
@@ -95,9 +97,46 @@ static void take_socket(struct client_link *link, const struct net_dialed *diale
     if (set->events->on_connected) {
         set->events->on_connected(set->context, link);
     }
-    if (link->state == LINK_CONNECTED) {
+    if (link->state == LINK_CONNECTED && link->config->options.is_secure) {
+        secure(link);
+    } else if (link->state == LINK_CONNECTED) {
         handshake__begin(link);
     }
+}
+
+/* ---- TLS ------------------------------------------------------------------------------------- */
+
+static void secure(struct client_link *link) {
+    struct client *client = link->client;
+    const struct client_options *options = &link->config->options;
+    assert(options->tls); /* a declaration that is secure has one */
+    if (!client->tls_memory) {
+        client->tls_memory = net_tls_memory_new(); /* without it no session is resumed */
+    }
+    const struct net_tls_target target = {
+        .config = options->tls,
+        .name = options->tls_server_name.size ? options->tls_server_name : options->host,
+        .memory = client->tls_memory};
+    enum status status = net_tls_connect(&link->stream, &target, on_secured);
+    if (status != STATUS_OK) {
+        link__fail(link, CLIENT_TLS, "%s", status_text(status));
+    }
+}
+
+static void on_secured(struct net_stream *stream, enum status status, const char *why) {
+    struct client_link *link = CONTAINER_OF(stream, struct client_link, stream);
+    if (link->state != LINK_CONNECTED) {
+        return;
+    }
+    client_link_ref(link);
+    if (status == STATUS_OK) {
+        say(link->client, LOG_DEBUG, "%s with " SLICE_FMT, net_tls_version(stream),
+            SLICE_ARG(client_link_peer(link)));
+        handshake__begin(link);
+    } else {
+        link__fail(link, status == STATUS_DENIED ? CLIENT_CERTIFICATE : CLIENT_TLS, "%s", why);
+    }
+    client_link_unref(link);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */

@@ -26,6 +26,7 @@ struct client_options { /* design.md sections 3 and 4; times in ms, sizes in byt
     bool compression, compression_takeover;
     struct slice tls_ca, tls_certificate, tls_key, tls_server_name; /* empty: none, the host */
     bool tls_verify;
+    struct net_tls_config *tls; /* of these; a configuration takes a reference; NULL: ws */
     /* What is declared of all above but id, name and enabled, secrets not filled in. When it
      * differs the connection is made anew; a secret that changed counts for the next one. */
     struct slice identity;

@@ -22,10 +22,10 @@ static const struct bound server_bounds[] = {
     {"drain-timeout", SERVER_DRAIN_TIMEOUT},
     {"ping-interval", -1},
     {"pong-timeout", SERVER_PONG_TIMEOUT},
-    {"handshake-timeout", -1},
+    {"handshake-timeout", SERVER_HANDSHAKE_TIMEOUT},
     {"max-sessions", SERVER_MAX_SESSIONS},
     {"max-sessions-per-address", SERVER_MAX_PER_ADDRESS},
-    {"max-tls-sessions", -1},
+    {"max-tls-sessions", SERVER_MAX_TLS_SESSIONS},
 };
 static const struct bound client_bounds[] = {
     {"connect-timeout", CLIENT_CONNECT_TIMEOUT}, {"handshake-timeout", CLIENT_HANDSHAKE_TIMEOUT},

@@ -14,6 +14,7 @@ struct client_keys {
     struct config_texts subprotocols;
     const struct config_node *auto_reconnect, *compression;
     int log_level;
+    struct declare_tls_keys tls;
 };
 
 static bool take_reconnect(const struct config_reader *reader, const struct config_node *node,
@@ -88,6 +89,8 @@ const struct config_field declare_client_fields[] = {
                .doc = "least level of this client's lines; the log's own when left out"),
     FIELD_BOOL(struct client_keys, options.log_frames, "log-frames", .dflt = "false",
                .doc = "every frame in the log, and the handshake"),
+    FIELD_STRUCT(struct client_keys, tls, "tls", declare__client_tls_fields,
+                 .doc = "how wss verifies and shows who is who"),
     FIELD_END};
 
 bool declare_client(const struct config_entry *entry, const struct declaration *declared,
@@ -106,7 +109,6 @@ bool declare_client(const struct config_entry *entry, const struct declaration *
     struct client_options *options = &keys.options;
     const struct declare_fill fill = {declared, arena, diag};
     options->id = entry->id;
-    options->tls_verify = true;
     options->has_log_level = node && config_get(node, "log-level");
     options->log_level = (uint32_t)keys.log_level;
     is_good &= declare__place(entry, &keys.place, arena, diag, options);
@@ -120,8 +122,12 @@ bool declare_client(const struct config_entry *entry, const struct declaration *
         (struct client_pairs){keys.cookies.names, keys.cookies.values, keys.cookies.count};
     options->subprotocols = (struct client_texts){keys.subprotocols.items, keys.subprotocols.count};
     is_good &= !node || spell_identity(node, arena, &options->identity);
+    is_good &= declare__client_tls(&reader, node, &keys.tls, declared->tls, options);
     out->options = *options;
-    return declare__spell(entry, arena, diag, &out->json) && is_good;
+    is_good &= declare__spell(entry, arena, diag, &out->json);
+    if (!is_good)
+        declare_release_clients(out, 1);
+    return is_good;
 }
 
 /* ---- keys that are a switch or a mapping ----------------------------------------------------- */

@@ -9,7 +9,8 @@ bool declare_read(const struct config_files *files, struct arena *arena, struct 
     out->servers = arena_zalloc(arena, files->servers.count * sizeof *out->servers);
     out->clients = arena_zalloc(arena, files->clients.count * sizeof *out->clients);
     out->secrets = arena_zalloc(arena, files->secrets.count * sizeof *out->secrets);
-    if (!out->servers || !out->clients || !out->secrets) {
+    out->tls = arena_zalloc(arena, sizeof *out->tls);
+    if (!out->servers || !out->clients || !out->secrets || !out->tls) {
         config_error(diag, (struct config_mark){.file = files->main_path}, "out of memory");
         return false;
     }

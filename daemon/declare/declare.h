@@ -35,8 +35,12 @@ struct declare_secret {
     struct slice name, value;
     struct config_mark mark;
 };
+struct declare_tls { /* what clients share */
+    struct net_tls_store *system; /* NULL: not needed so far */
+};
 struct declaration {
     struct declare_main main;
+    struct declare_tls *tls; /* in the arena */
     struct declare_server *servers;
     struct declare_client *clients;
     struct declare_secret *secrets;
@@ -52,6 +56,11 @@ bool declare_server(const struct config_entry *entry, struct arena *arena, struc
 /* `declared` holds the secrets that it may name. */
 bool declare_client(const struct config_entry *entry, const struct declaration *declared,
                     struct arena *arena, struct config_diag *diag, struct declare_client *out);
+/* What is counted, not in the arena: loaded certificates. Those of a server or client that was
+ * refused are given up already. Repeating it is fine. */
+void declare_release(struct declaration *declared);
+void declare_release_servers(struct declare_server *servers, size_t count);
+void declare_release_clients(struct declare_client *clients, size_t count);
 /* A node as JSON, plain scalars typed as YAML says. STATUS_NO_MEMORY. */
 enum status declare_json(const struct config_node *node, struct buffer *out);
 

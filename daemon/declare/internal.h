@@ -36,6 +36,20 @@ bool declare__place(const struct config_entry *entry, const struct declare_place
                     struct arena *arena, struct config_diag *diag, struct client_options *options);
 extern const struct config_choice declare__schemes[];
 
+/* The keys below `tls`; `ca` is called client-ca for servers. */
+struct declare_tls_keys {
+    struct slice certificate, key, ca, server_name;
+    bool verify;
+};
+extern const struct config_field declare__server_tls_fields[], declare__client_tls_fields[];
+/* Load the files into `options`, which says already whether a client is secure. `node` is the
+ * client's, `tls` the server's member of that name, or NULL. */
+bool declare__server_tls(const struct config_reader *reader, const struct config_node *tls,
+                         const struct declare_tls_keys *keys, struct server_options *options);
+bool declare__client_tls(const struct config_reader *reader, const struct config_node *node,
+                         const struct declare_tls_keys *keys, struct declare_tls *shared,
+                         struct client_options *options);
+
 /* The keys of a server that say who may ask it, checked and taken into its options. */
 struct declare_access {
     struct config_texts origins, hosts, proxies;

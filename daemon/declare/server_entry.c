@@ -6,6 +6,7 @@ struct server_keys {
     struct config_texts bind, subprotocols;
     int slow_consumer;
     struct declare_access access;
+    struct declare_tls_keys tls;
 };
 
 static bool check_bind(const struct config_node *node, struct server_keys *keys,
@@ -55,6 +56,11 @@ const struct config_field declare_server_fields[] = {
               .max = 10000000, .doc = "sessions at once; 503 past it"),
     FIELD_U32(struct server_keys, options.max_sessions_per_address, "max-sessions-per-address",
               .max = 10000000, .doc = "sessions of one address at once; 0 is no bound"),
+    FIELD_U32(struct server_keys, options.max_tls_sessions, "max-tls-sessions", .dflt = "5000",
+              .min = 1, .max = 10000000,
+              .doc = "sessions with TLS at once, 37 KB each; 503 past it"),
+    FIELD_STRUCT(struct server_keys, tls, "tls", declare__server_tls_fields,
+                 .doc = "speaks TLS alone, for https and wss"),
     FIELD_TEXTS(struct server_keys, access.origins, "origins",
                 .doc = "pages of other origins that may ask, or any"),
     FIELD_TEXTS(struct server_keys, access.hosts, "hosts",
@@ -85,8 +91,13 @@ bool declare_server(const struct config_entry *entry, struct arena *arena, struc
         (struct server_texts){keys.subprotocols.items, keys.subprotocols.count};
     keys.options.slow_consumer = (uint32_t)keys.slow_consumer;
     is_good &= declare__access(node, &keys.access, &reader, &keys.options);
+    is_good &= declare__server_tls(&reader, node ? config_get(node, "tls") : NULL, &keys.tls,
+                                   &keys.options);
     out->options = keys.options;
-    return declare__spell(entry, arena, diag, &out->json) && is_good;
+    is_good &= declare__spell(entry, arena, diag, &out->json);
+    if (!is_good)
+        declare_release_servers(out, 1);
+    return is_good;
 }
 
 static bool check_bind(const struct config_node *node, struct server_keys *keys,

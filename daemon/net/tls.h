@@ -90,7 +90,7 @@ enum status net_tls_accept(struct net_stream *stream, struct net_tls_config *con
  * configuration or the name differs. */
 struct net_tls_memory;
 struct net_tls_memory *net_tls_memory_new(void); /* NULL without memory */
-void net_tls_memory_unref(struct net_tls_memory *memory);
+void net_tls_memory_unref(struct net_tls_memory *memory); /* NULL is allowed */
 struct net_tls_target {
     struct net_tls_config *config;
     struct slice name;             /* DNS name or address that the certificate must have */

@@ -37,6 +37,9 @@ struct server_config *server_config_new(const struct server_options *options) {
     arena_init(&config->arena, 1024, 0);
     atomic_init(&config->refs, 1);
     config->options = *options;
+    if (options->tls) {
+        (void)net_tls_config_ref(options->tls); /* itself */
+    }
     if (copy_all(&config->arena, &config->options) != STATUS_OK ||
         make_access(config) != STATUS_OK) {
         server_config_unref(config);
@@ -100,6 +103,7 @@ struct server_config *server_config_ref(struct server_config *config) {
 
 void server_config_unref(struct server_config *config) {
     if (atomic_fetch_sub_explicit(&config->refs, 1, memory_order_acq_rel) == 1) {
+        net_tls_config_unref(config->options.tls);
         arena_deinit(&config->arena);
         free(config);
     }

@@ -7,7 +7,8 @@
 static struct http_state *take_state(struct server_set *set);
 static void free_session(struct session *session);
 
-enum status connection__open(struct server *server, int fd, const struct net_address *peer) {
+enum status connection__open(struct server *server, int fd, const struct net_address *peer,
+                             bool is_from_outside) {
     struct server_set *set = server->set;
     struct session *session = calloc(1, sizeof(*session));
     struct http_state *http = session ? take_state(set) : NULL;
@@ -34,6 +35,9 @@ enum status connection__open(struct server *server, int fd, const struct net_add
     set->connection_count++;
     net_count(&server->counters->connections, 1);
     net_count(&server->counters->connections_open, 1);
+    if (is_from_outside && session->config->options.tls) {
+        tls__begin(session);
+    }
     return STATUS_OK;
 }
 

@@ -28,6 +28,7 @@ static const struct timeout_row {
     [DEADLINE_BODY] = {SERVER_BODY_TIMEOUT, {408, "the body took too long"}},
     [DEADLINE_RESPONSE] = {SERVER_RESPONSE_TIMEOUT, {504, "the answer took too long"}},
     [DEADLINE_DRAIN] = {SERVER_DRAIN_TIMEOUT, {0, NULL}},
+    [DEADLINE_HANDSHAKE] = {SERVER_HANDSHAKE_TIMEOUT, {0, NULL}},
 };
 
 void http__on_event(struct net_stream *stream, enum net_event event, struct net_bytes data) {

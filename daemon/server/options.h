@@ -15,6 +15,7 @@ struct server_options { /* design.md sections 3 and 4; times in ms, sizes in byt
     bool enabled;
     struct server_texts bind;
     struct slice tls_certificate, tls_key, tls_client_ca; /* paths; empty: none */
+    struct net_tls_config *tls; /* of these files; a configuration takes a reference; NULL: plain */
     struct server_texts subprotocols;
     bool compression, compression_takeover;
     uint64_t ping_interval_ms; /* 0: off */
@@ -58,6 +59,8 @@ enum server_bound {
     SERVER_PONG_TIMEOUT,
     SERVER_MAX_SESSIONS,
     SERVER_MAX_PER_ADDRESS,
+    SERVER_HANDSHAKE_TIMEOUT,
+    SERVER_MAX_TLS_SESSIONS,
     SERVER_BOUNDS
 };
 struct server_counters { /* of one server on one worker; written there, read anywhere */

@@ -7,6 +7,7 @@ static bool refuse(struct session *session, uint16_t status, const char *text);
 static bool take_place(const struct session *session);
 static enum status answer(struct session *session, const struct ws_agreement *agreement);
 static enum status keep_head(struct session *session, struct slice subprotocol);
+static bool is_short_of_tls(const struct server_options *options);
 static enum status enter(struct session *session);
 
 static struct slice get_header(const void *context, const char *name, size_t index) {
@@ -37,7 +38,8 @@ bool upgrade__begin(struct session *session) {
                       cause ? cause : "this WebSocket version is not spoken here");
     }
     if (!take_place(session)) {
-        bound__passed(server, SERVER_MAX_SESSIONS);
+        bound__passed(server,
+                      is_short_of_tls(options) ? SERVER_MAX_TLS_SESSIONS : SERVER_MAX_SESSIONS);
         return refuse(session, 503, "too many sessions");
     }
     if (agreement.compression.is_on && !server->set->deflater &&
@@ -78,10 +80,17 @@ static bool refuse(struct session *session, uint16_t status, const char *text) {
     return false;
 }
 
+/* Whether the bound of sessions with TLS comes first: all of a server's sessions have it. */
+static bool is_short_of_tls(const struct server_options *options) {
+    return options->tls && options->max_tls_sessions &&
+           (!options->max_sessions || options->max_tls_sessions < options->max_sessions);
+}
+
 /* Exact also when several workers ask at once. A place is given back by session__leave_place(). */
 static bool take_place(const struct session *session) {
     _Atomic uint64_t *all = session->server->counters->all_sessions;
-    uint32_t max = session__bounds(session)->max_sessions;
+    const struct server_options *options = session__bounds(session);
+    uint32_t max = is_short_of_tls(options) ? options->max_tls_sessions : options->max_sessions;
     uint64_t before = all ? atomic_fetch_add_explicit(all, 1, memory_order_relaxed)
                           : session->server->members.count;
     if (max && before >= max) {
