@@ -17,8 +17,10 @@ const struct event_ops event__client_ops = {.hold = event__hold_session,
                                             .place = place};
 
 static void init(struct session_event *event, struct client_link *link) {
-    *event = (struct session_event){.event = {.ops = &event__client_ops, .cause = RUN_TRIGGER},
-                                    .link = link};
+    memset(event, 0, offsetof(struct session_event, groups.starts)); /* the rest is large */
+    event->event.ops = &event__client_ops;
+    event->event.cause = RUN_TRIGGER;
+    event->link = link;
     event->event.sources[EXPR_WS] = event;
 }
 
