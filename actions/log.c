@@ -41,6 +41,6 @@ static enum step_state log_start(struct step *step, const void *args) {
         fields[i] = (struct log_field){wanted->fields.names[i], wanted->fields.values[i]};
     place.fields = fields;
     place.field_count = count;
-    log_line((enum log_level)wanted->level, &place, SLICE_FMT, SLICE_ARG(wanted->text));
+    log_bytes((enum log_level)wanted->level, &place, wanted->text);
     return STEP_DONE;
 }

@@ -11,6 +11,7 @@
 
 static void head_of_upgrade(struct triggers *triggers, const struct trigger_server *server,
                             struct server_request *request, struct server_route *out);
+static bool is_accepted(const struct trigger_server *server, struct slice path);
 static void refuse(struct server_request *request, const struct trigger *trigger,
                    const struct run_verdict *verdict);
 static struct event *hold(struct event *event);
@@ -40,9 +41,7 @@ void dispatch__head(void *context, struct server_request *request, struct server
                                                                request->http.method, &out->allowed)
                                             : NULL;
     if (!route) {
-        const struct http_route *ws;
-        bool is_ws = server && http_router_all(server->ws, request->http.path, &ws, 1) > 0;
-        out->status = out->allowed ? 405 : is_ws ? 426 : 404;
+        out->status = out->allowed ? 405 : is_accepted(server, request->http.path) ? 426 : 404;
         return;
     }
     const struct trigger *trigger = route->value;
@@ -80,23 +79,27 @@ static void log_unknown_path(struct triggers *triggers, const struct trigger_ser
              SLICE_ARG(request->http.path), known[0] ? known : "none");
 }
 
-static void head_of_upgrade(struct triggers *triggers, const struct trigger_server *server,
-                            struct server_request *request, struct server_route *out) {
+/* Whether a WebSocket to the path would be accepted. */
+static bool is_accepted(const struct trigger_server *server, struct slice path) {
     const struct http_route *few[64];
-    size_t count =
-        server ? http_router_all(server->ws, request->http.path, few, ARRAY_SIZE(few)) : 0;
+    size_t count = server ? http_router_all(server->ws, path, few, ARRAY_SIZE(few)) : 0;
     for (size_t i = 0; i < count && i < ARRAY_SIZE(few); i++)
-        if (index__is_accepting(few[i]->value)) {
-            gate__auth(triggers, request, NULL, out);
-            return;
-        }
+        if (index__is_accepting(few[i]->value))
+            return true;
     /* More routes than fit on the stack: the answer is looked for among all of them. */
     for (size_t i = 0; count > ARRAY_SIZE(few) && i < server->ws_count; i++)
         if (index__is_accepting(server->ws_routes[i].value) &&
-            http_pattern_matches(server->ws_routes[i].pattern, request->http.path)) {
-            gate__auth(triggers, request, NULL, out);
-            return;
-        }
+            http_pattern_matches(server->ws_routes[i].pattern, path))
+            return true;
+    return false;
+}
+
+static void head_of_upgrade(struct triggers *triggers, const struct trigger_server *server,
+                            struct server_request *request, struct server_route *out) {
+    if (is_accepted(server, request->http.path)) {
+        gate__auth(triggers, request, NULL, out);
+        return;
+    }
     out->status = 404;
     log_unknown_path(triggers, server, request);
 }

@@ -234,12 +234,13 @@ struct log_place {
 void log_open(int fd, enum log_format format, enum log_level level);
 void log_set(enum log_format format, enum log_level level);
 bool log_is_on(enum log_level level);
-/* `place` may be NULL. `force` variants exist so that one server or client can have its own level.
- */
+/* `place` may be NULL. The forced one is for servers and clients with a level of their own. */
 void log_line(enum log_level level, const struct log_place *place, const char *format, ...)
     PRINTF_LIKE(3, 4);
+void log_bytes(enum log_level level, const struct log_place *place, struct slice message);
 void log_line_forced(enum log_level level, const struct log_place *place, const char *format, ...)
     PRINTF_LIKE(3, 4);
+void log_as_is(enum log_level level, struct slice lines); /* of our own making, as they are */
 /* A second reader of every line as JSON without its newline (for `bellwire log`), called on the
  * thread that logs, one call at a time; it must not log itself. NULL takes it away. `level` is what
  * it wants to see, also below the sink's own; forced lines come whatever their level. */

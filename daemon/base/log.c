@@ -161,6 +161,14 @@ void log_line(enum log_level level, const struct log_place *place, const char *f
     va_end(args);
 }
 
+/* A message that may hold NUL, which ends a text for printf(). */
+void log_bytes(enum log_level level, const struct log_place *place, struct slice message) {
+    if (!log_is_on(level))
+        return;
+    struct log_record record = {level, clock_system.wall_ms(&clock_system), message, place};
+    emit(&record, false);
+}
+
 void log_line_forced(enum log_level level, const struct log_place *place, const char *format, ...) {
     va_list args;
     va_start(args, format);
