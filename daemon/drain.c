@@ -33,12 +33,14 @@ void supervisor__drain(struct supervisor *supervisor) {
     if (supervisor->state == SUPERVISOR_ENDED)
         return;
     supervisor->state = SUPERVISOR_DRAINING;
+    uint64_t timeout_ms =
+        supervisor->generation ? supervisor->generation->declared.main.shutdown_timeout_ms : 0;
+    notify_stopping(&supervisor->notify, timeout_ms + 2 * (uint64_t)CANCEL_MS);
     log_line(LOG_INFO, NULL, "ending: no new connections, waiting for what runs");
     for (uint32_t i = 0; i < supervisor->worker_count; i++) {
         struct drain *drain = base_alloc(sizeof *drain);
         drain->supervisor = supervisor;
-        drain->until_ms =
-            supervisor->generation ? supervisor->generation->declared.main.shutdown_timeout_ms : 0;
+        drain->until_ms = timeout_ms;
         if (worker_do(&supervisor->workers[i], begin, NULL, NULL, drain)) {
             free(drain);
             end(supervisor);

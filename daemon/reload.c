@@ -33,6 +33,7 @@ void supervisor__reload(struct supervisor *supervisor, supervisor_reload_fn done
 
 static void start(struct supervisor *supervisor) {
     supervisor->is_reload_wanted = false;
+    notify_reloading(&supervisor->notify);
     struct generation *current = supervisor->generation;
     const struct registry_rows servers = rows_view(&supervisor->stored_servers);
     const struct registry_rows clients = rows_view(&supervisor->stored_clients);
@@ -70,8 +71,8 @@ static void refuse(struct supervisor *supervisor, struct generation *generation)
     supervisor->last_reload_ms = clock_system.wall_ms(&clock_system);
     supervisor->last_reload_ok = false;
     free(supervisor->last_reload_error);
-    supervisor->last_reload_error = base_strdup(slice_of(
-        generation->diag.count ? generation->diag.messages[0].text : "the daemon is ending"));
+    supervisor->last_reload_error = generation_first_error(generation);
+    notify_ready(&supervisor->notify);
     const struct supervisor_reload result = {.generation = generation,
                                              .number = supervisor->generation_number};
     tell(supervisor, &result);
@@ -95,6 +96,7 @@ static void on_applied(struct supervisor *supervisor, uint64_t closed_sessions) 
     log_line(LOG_INFO, NULL, "reloaded: generation %llu, tasks %zu added, %zu changed, %zu removed",
              (unsigned long long)result->number, result->tasks.added_count,
              result->tasks.changed_count, result->tasks.removed_count);
+    notify_ready(&supervisor->notify);
     tell(supervisor, result);
     free(result);
     generation->comparison = NULL;

@@ -34,11 +34,13 @@ int supervisor_run(const struct options *options) {
     arena_init(&supervisor.registry_arena, 4096, 0);
     log_open(STDERR_FILENO, options->log_format, options->log_level);
     (void)signal(SIGPIPE, SIG_IGN); /* cannot fail for a signal that exists */
+    notify_open(&supervisor.notify, &supervisor);
     supervisor.loop = net_loop_new(&(struct net_loop_options){.clock = &clock_system});
     int code = supervisor.loop ? load_first(&supervisor) : 1;
     if (code == 0)
         net_loop_run(supervisor.loop);
     tear_down(&supervisor);
+    notify_close(&supervisor.notify);
     return code;
 }
 
@@ -57,9 +59,12 @@ static int load_first(struct supervisor *supervisor) {
     struct buffer text;
     buffer_init(&text, 0);
     if (generation_print(generation, false, &text) == STATUS_OK && text.size)
-        (void)fwrite(text.bytes, 1, text.size, stderr); /* there is nowhere else to tell */
+        log_as_is(generation->program ? LOG_WARN : LOG_ERROR, buffer_slice(&text));
     buffer_deinit(&text);
     if (!generation->program) {
+        char *first = generation_first_error(generation);
+        notify_failed(&supervisor->notify, first);
+        free(first);
         generation_unref(generation);
         return EXIT_CONFIGURATION;
     }
@@ -104,6 +109,7 @@ static bool open_registry(struct supervisor *supervisor) {
     supervisor->state_fd = registry_lock_directory(directory, why);
     if (supervisor->state_fd < 0) {
         log_line(LOG_ERROR, NULL, "%s", why);
+        notify_failed(&supervisor->notify, why);
         return false;
     }
     if (uv_async_init(net_loop_uv(supervisor->loop), &supervisor->registry_wake, on_registry_async))
@@ -111,6 +117,7 @@ static bool open_registry(struct supervisor *supervisor) {
     supervisor->registry_wake.data = supervisor;
     if (registry_open(directory, on_registry_wake, supervisor, &supervisor->registry, why)) {
         log_line(LOG_ERROR, NULL, "%s", why);
+        notify_failed(&supervisor->notify, why);
         return false;
     }
     struct arena *arena = &supervisor->registry_arena;
@@ -266,6 +273,7 @@ static void on_first_applied(struct supervisor *supervisor, uint64_t closed_sess
         return; /* told to end meanwhile */
     supervisor->state = SUPERVISOR_SERVING;
     log_line(LOG_INFO, NULL, "ready");
+    notify_ready(&supervisor->notify);
     api_started(supervisor);
     supervisor__next(supervisor);
 }
@@ -295,6 +303,7 @@ static void on_second(struct net_timer *timer) {
         supervisor->pulses[i] = pulse;
     }
     api_second(supervisor);
+    notify_status(&supervisor->notify);
     net_timer_start(supervisor->loop, timer, SECOND_MS);
 }
 
@@ -331,6 +340,7 @@ static void tear_down(struct supervisor *supervisor) {
         api_close(supervisor);
     if (supervisor->loop) {
         net_timer_stop(&supervisor->second);
+        net_timer_stop(&supervisor->notify.timer);
         keep_close(&supervisor->keep);
         (void)net_loop_uv(supervisor->loop); /* tells the loop to look at what closes */
         for (size_t i = 0; i < ARRAY_SIZE(supervisor->signals); i++)

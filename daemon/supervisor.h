@@ -11,6 +11,7 @@
 
 #include "daemon/generation.h"
 #include "daemon/keep.h"
+#include "daemon/notify.h"
 #include "daemon/options.h"
 #include "daemon/rows.h"
 #include "daemon/worker.h"
@@ -101,6 +102,7 @@ struct supervisor {
     bool last_reload_ok;
     char *last_reload_error;
     struct control *control;
+    struct notify notify;
 };
 
 /* Runs the daemon until it is told to end. Returns the exit code. */

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A reader of the log that is this slow loses the rest of a line rather than stop a worker. */
@@ -19,6 +20,7 @@ static struct {
     atomic_int fd, format, level;
     atomic_int tap_level; /* LOG_OFF: no tap */
     atomic_int threshold; /* the lower of both levels */
+    atomic_int is_journal;
     pthread_mutex_t lock; /* guards writes to fd, tap, tap_context */
     log_tap_fn tap;
     void *tap_context;
@@ -55,8 +57,22 @@ static void update_threshold(void) {
     set(&sink.threshold, level < tap_level ? level : tap_level);
 }
 
+/* As systemd.exec(5) has it: $JOURNAL_STREAM is `device:inode` of what it connected. */
+static bool is_journal(int fd) {
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct stat stat;
+    struct slice rest;
+    uint64_t device, inode;
+    if (!stream || fstat(fd, &stat) < 0)
+        return false;
+    struct slice first = slice_cut(slice_of(stream), ':', &rest);
+    return slice_to_u64(first, &device) == STATUS_OK && slice_to_u64(rest, &inode) == STATUS_OK &&
+           device == stat.st_dev && inode == stat.st_ino;
+}
+
 void log_open(int fd, enum log_format format, enum log_level level) {
     set(&sink.fd, fd);
+    set(&sink.is_journal, is_journal(fd));
     log_set(format, level);
 }
 
@@ -96,14 +112,36 @@ static void write_whole(int fd, const char *bytes, size_t size) {
     }
 }
 
+/* The priorities of syslog(3) that sd-daemon(3) reads; `off` is no level of a line. */
+static struct slice journal_prefix(enum log_level level) {
+    static const char *const prefixes[] = {"<7>", "<6>", "<4>", "<3>", ""};
+    return slice_of(get(&sink.is_journal) ? prefixes[level] : "");
+}
+
 static void write_line(const struct log_record *record) {
     struct log_text text;
     log__text_begin(&text);
+    log__text_put(&text, journal_prefix(record->level));
     if (get(&sink.format) == LOG_JSON)
         log__write_json(&text, record);
     else
         log__write_text(&text, record);
     log__text_newline(&text);
+    pthread_mutex_lock(&sink.lock);
+    write_whole(get(&sink.fd), text.bytes, text.size);
+    pthread_mutex_unlock(&sink.lock);
+    log__text_end(&text);
+}
+
+void log_as_is(enum log_level level, struct slice lines) {
+    struct log_text text;
+    log__text_begin(&text);
+    while (lines.size) {
+        struct slice line = slice_cut(lines, '\n', &lines);
+        log__text_put(&text, journal_prefix(level));
+        log__text_put(&text, line);
+        log__text_put(&text, SLICE("\n"));
+    }
     pthread_mutex_lock(&sink.lock);
     write_whole(get(&sink.fd), text.bytes, text.size);
     pthread_mutex_unlock(&sink.lock);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { THREADS = 4, LINES = 500 };
@@ -46,6 +47,33 @@ static const char *json_without_time(const char *line) {
     static const char start[] = "{\"time\":\"";
     assert_memory_equal(line, start, sizeof(start) - 1);
     return line + sizeof(start) - 1 + 24;
+}
+
+static void lines_for_the_journal_begin_with_their_level(void **state) {
+    (void)state;
+    int fd = begin(LOG_TEXT, LOG_DEBUG);
+    struct stat stat;
+    char name[64];
+    assert_int_equal(fstat(fd, &stat), 0);
+    (void)snprintf(name, sizeof name, "%llu:%llu", (unsigned long long)stat.st_dev,
+                   (unsigned long long)stat.st_ino);
+    (void)setenv("JOURNAL_STREAM", name, 1);
+    log_open(fd, LOG_TEXT, LOG_DEBUG);
+    log_line(LOG_DEBUG, NULL, "a");
+    log_line(LOG_WARN, NULL, "b");
+    log_as_is(LOG_ERROR, SLICE("x.yaml:1:1: error\n    hint: none\n"));
+    (void)setenv("JOURNAL_STREAM", "1:1", 1); /* somebody else's */
+    log_open(fd, LOG_TEXT, LOG_DEBUG);
+    log_line(LOG_INFO, NULL, "c");
+    (void)unsetenv("JOURNAL_STREAM");
+    char *lines = end(fd), *line = strtok(lines, "\n");
+    assert_memory_equal(line, "<7>", 3);
+    assert_string_equal(without_time(line + 3), "debug a");
+    line = strtok(NULL, "\n");
+    assert_memory_equal(line, "<4>", 3);
+    assert_string_equal(strtok(NULL, "\n"), "<3>x.yaml:1:1: error");
+    assert_string_equal(strtok(NULL, "\n"), "<3>    hint: none");
+    assert_string_equal(without_time(strtok(NULL, "\n")), "info c");
 }
 
 static void text_lines_have_time_level_message_and_pairs(void **state) {
@@ -285,6 +313,7 @@ static void a_full_pipe_costs_lines_and_not_the_thread(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_for_the_journal_begin_with_their_level),
         cmocka_unit_test(text_lines_have_time_level_message_and_pairs),
         cmocka_unit_test(json_lines_have_places_at_the_top_and_fields_below),
         cmocka_unit_test(a_peer_cannot_forge_or_steer_a_text_line),

@@ -1,0 +1,163 @@
+"""What a service manager sees of the daemon: the protocol of sd_notify(3), spoken to a socket of the test's own."""
+import ctypes
+import os
+import re
+import socket
+import time
+
+import pytest
+
+from harness import wait_for
+
+HELLO = """
+tasks:
+  hello:
+    triggers: [{http-request: /hello}]
+    actions: [{http-response: hi}]
+"""
+PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
+
+
+class Manager:
+    """A socket that keeps what is said to it: `lines` are the fields of all datagrams, in order."""
+
+    def __init__(self, name):
+        self.lines = []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(name)
+        self.socket.setblocking(False)
+
+    def read(self):
+        while True:
+            try:
+                self.lines += self.socket.recv(4096).decode().split("\n")
+            except BlockingIOError:
+                return self.lines
+
+    def expect(self, pattern, since=0):
+        """The index behind the first line after `since` that matches."""
+        def find():
+            lines = self.read()
+            return next((at + 1 for at in range(since, len(lines)) if re.fullmatch(pattern, lines[at])), None)
+        return wait_for(find, f"{pattern} from {since}; so far {self.lines}")
+
+
+@pytest.fixture
+def manager(tmp_path):
+    service = Manager(str(tmp_path / "notify"))
+    service.path = str(tmp_path / "notify")
+    yield service
+    service.socket.close()
+
+
+def test_a_start_a_reload_a_bad_reload_and_the_end_are_told(start, manager):
+    daemon = start(HELLO, env={"NOTIFY_SOCKET": manager.path})
+    at = manager.expect("READY=1")
+    at = manager.expect(r"STATUS=1 tasks, 0 sessions, loaded at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", at - 1)
+    daemon.write(HELLO + "  more: {actions: [stop]}\n")
+    before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    assert daemon.reload()["ok"]
+    at = manager.expect("RELOADING=1", at)
+    told = int(manager.lines[manager.expect(r"MONOTONIC_USEC=\d+", at) - 1].partition("=")[2])
+    assert before <= told <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    at = manager.expect("READY=1", at)
+    at = manager.expect("STATUS=2 tasks, 0 sessions, loaded at .*", at)
+    daemon.write(HELLO + "  more: {actionz: [stop]}\n")
+    assert not daemon.reload()["ok"]
+    at = manager.expect("RELOADING=1", at)
+    at = manager.expect("READY=1", at)
+    at = manager.expect(r"STATUS=2 tasks, 0 sessions, the last reload failed at \S+: \S+:\d+:\d+: .*actions.*", at)
+    daemon.stop()
+    manager.expect("STOPPING=1", at)
+    manager.expect(r"EXTEND_TIMEOUT_USEC=50000000", at)
+    assert "WATCHDOG=1" not in manager.lines
+
+
+def test_the_status_counts_sessions(start, manager):
+    daemon = start("tasks: {echo: {triggers: [{server-message: /}], actions: [{send-message: x}]}}\n",
+                   env={"NOTIFY_SOCKET": manager.path})
+    peer = daemon.ws("/")
+    manager.expect("STATUS=1 tasks, 1 sessions, loaded at .*")
+    peer.close()
+
+
+def test_a_name_in_the_abstract_space_is_a_socket_too(start):
+    service = Manager("\0bellwire-test-%d" % os.getpid())
+    start(HELLO, env={"NOTIFY_SOCKET": "@bellwire-test-%d" % os.getpid()})
+    service.expect("READY=1")
+    service.socket.close()
+
+
+def test_a_start_that_fails_says_why_as_its_status(start, manager):
+    result = start.fails("tasks: {a: {actions: [{lgo: x}]}}\n", env={"NOTIFY_SOCKET": manager.path})
+    assert result.returncode == 78
+    manager.expect(r"STATUS=cannot start: \S+:\d+:\d+: .*lgo.*")
+    assert "READY=1" not in manager.lines
+
+
+def test_children_do_not_see_the_socket(start, manager):
+    daemon = start("""
+        tasks:
+          env:
+            triggers: [{http-request: /env}]
+            actions:
+              - run-program: {command: [env], pass-env: [NOTIFY_SOCKET, WATCHDOG_USEC]}
+                save: env
+              - http-response: "${env.stdout}"
+    """, env={"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "1000000"})
+    body = daemon.http("GET", "/env").text
+    assert "PATH=" in body and "NOTIFY_SOCKET" not in body and "WATCHDOG" not in body
+
+
+def test_the_watchdog_of_another_process_is_not_fed(start, manager):
+    start(HELLO, env={"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "20000", "WATCHDOG_PID": "1"})
+    manager.expect("READY=1")
+    manager.expect(r"STATUS=.*", manager.expect("READY=1"))
+    assert "WATCHDOG=1" not in manager.read()
+
+
+class Stopped:
+    """One thread of the daemon, stopped by ptrace(2) while the others go on."""
+
+    def __init__(self, tid):
+        self.tid = tid
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+
+    def call(self, request):
+        return self.libc.ptrace(request, self.tid, None, None)
+
+    def __enter__(self):
+        if self.call(PTRACE_SEIZE) < 0:
+            pytest.skip("ptrace is not allowed here: " + os.strerror(ctypes.get_errno()))
+        assert self.call(PTRACE_INTERRUPT) == 0
+        assert os.waitpid(self.tid, 0x40000000)[0] == self.tid  # __WALL
+        return self
+
+    def __exit__(self, *_):
+        self.call(PTRACE_DETACH)
+
+
+def test_the_watchdog_is_fed_by_workers_that_turn_and_starves_when_one_does_not(start, manager):
+    daemon = start(HELLO, env={"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "40000"}, workers=3)
+    at = manager.expect("WATCHDOG=1")
+    at = manager.expect("WATCHDOG=1", at)
+    at = manager.expect("WATCHDOG=1", at)
+    # The worker that answers is one that turns; any thread of a worker will do. Workers are the threads that wait in
+    # an epoll of their own and are not the first one.
+    names = sorted(int(tid) for tid in os.listdir(f"/proc/{daemon.pid}/task"))
+    starved = 0
+    for tid in names:
+        if tid == daemon.pid:
+            continue
+        with Stopped(tid):
+            manager.read()
+            # The status of a second goes on only as long as the control thread does, which nobody has stopped.
+            end = time.monotonic() + 0.5
+            begin = len(manager.lines)
+            wait_for(lambda: time.monotonic() > end, "half a second")
+            fed = manager.read()[begin:].count("WATCHDOG=1")
+        if fed <= 1:
+            starved += 1
+            at = manager.expect("WATCHDOG=1", len(manager.lines))
+    assert starved == 3, starved
