@@ -1,4 +1,5 @@
 /* Every action kind, sorted: one line each. */
+ACTION(accept_upgrade)
 ACTION(close_session)
 ACTION(connect_client)
 ACTION(disconnect_client)
@@ -7,6 +8,7 @@ ACTION(http_response)
 ACTION(join_room)
 ACTION(leave_room)
 ACTION(log)
+ACTION(reject_upgrade)
 ACTION(run_program)
 ACTION(run_task)
 ACTION(send_message)

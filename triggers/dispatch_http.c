@@ -94,14 +94,27 @@ static bool is_accepted(const struct trigger_server *server, struct slice path) 
     return false;
 }
 
+static const struct trigger *best_of(const struct http_router *router, struct slice path) {
+    uint64_t allowed;
+    const struct http_route *route =
+        router ? http_router_best(router, path, HTTP_METHOD_GET, &allowed) : NULL;
+    return route ? route->value : NULL;
+}
+
 static void head_of_upgrade(struct triggers *triggers, const struct trigger_server *server,
                             struct server_request *request, struct server_route *out) {
-    if (is_accepted(server, request->http.path)) {
-        gate__auth(triggers, request, NULL, out);
+    struct slice path = request->http.path;
+    if (!is_accepted(server, path)) {
+        out->status = 404;
+        log_unknown_path(triggers, server, request);
         return;
     }
-    out->status = 404;
-    log_unknown_path(triggers, server, request);
+    const struct trigger *guard = best_of(server->guards, path);
+    const struct trigger *decider = best_of(server->deciders, path);
+    const struct trigger_upgrade *own = guard ? guard->args : NULL;
+    gate__auth(triggers, request, own ? &own->auth : NULL, out);
+    if (decider && !out->status && !out->is_pending)
+        upgrade__ask(triggers, decider, request, out);
 }
 
 /* The program changed while the body came. NULL: the request was answered. */

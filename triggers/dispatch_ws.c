@@ -1,5 +1,6 @@
 /* Opens, messages and closes of sessions on their way to every task whose trigger matches, in the
  * order of the files. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "triggers/event.h"
@@ -9,19 +10,21 @@ struct session_names { /* attachment 0: `session.` names, made when a run first 
 };
 
 static struct value_box **names_of(struct event *event);
-static void place(struct event *event, struct arena *arena, struct event_place *out);
-
 const struct event_ops event__ws_ops = {.hold = event__hold_session,
                                         .release = event__release_session,
                                         .session = names_of,
-                                        .place = place};
+                                        .place = event__place_session};
+
+void event__init_session(struct session_event *event, const struct event_ops *ops) {
+    memset(event, 0, offsetof(struct session_event, groups.starts));
+    event->event.ops = ops;
+    event->event.cause = RUN_TRIGGER;
+    event->event.sources[EXPR_WS] = event;
+}
 
 static void init(struct session_event *event, struct session *session) {
-    memset(event, 0, offsetof(struct session_event, groups.starts));
-    event->event.ops = &event__ws_ops;
-    event->event.cause = RUN_TRIGGER;
+    event__init_session(event, &event__ws_ops);
     event->session = session;
-    event->event.sources[EXPR_WS] = event;
 }
 
 /* Starts one task; the event may be used again for the next one. */
@@ -48,10 +51,45 @@ static void start_all(struct triggers *triggers, const struct trigger_kind *kind
     path_class__unref(class);
 }
 
+static bool is_auto(const struct trigger *trigger, struct session_event *event) {
+    (void)event; /* its path has matched */
+    return ((const struct trigger_upgrade *)trigger->args)->mode == UPGRADE_AUTO;
+}
+
 void dispatch__open(void *context, struct session *session) {
     struct session_event event;
     init(&event, session);
+    start_all(context, &trigger_server_upgrade, &event, is_auto);
     start_all(context, &trigger_server_open, &event, NULL);
+}
+
+/* Where there is no session there is no class of its path. */
+static void start_by_path(struct triggers *triggers, struct session_event *event) {
+    const struct trigger_server *server = triggers__server(triggers, event->server);
+    for (size_t i = 0; server && i < server->ws_count; i++) {
+        const struct trigger *trigger = server->ws_routes[i].value;
+        const struct http_pattern *pattern = server->ws_routes[i].pattern;
+        if (trigger->kind == &trigger_server_error &&
+            (!pattern ||
+             (event->request && http_pattern_matches(pattern, event->request->http.path))))
+            begin(triggers, trigger, event);
+    }
+}
+
+void dispatch__error(void *context, const struct server_fault *fault) {
+    struct session_event event;
+    char text[256];
+    init(&event, fault->session);
+    event.request = fault->request;
+    event.server = fault->server;
+    event.peer = fault->peer;
+    int size =
+        snprintf(text, sizeof text, "%s: %s", fault->kind ? fault->kind : "tls", fault->text);
+    event.error = (struct slice){text, (size_t)size < sizeof text ? (size_t)size : sizeof text - 1};
+    if (fault->session)
+        start_all(context, &trigger_server_error, &event, NULL);
+    else
+        start_by_path(context, &event);
 }
 
 bool event__matches(const struct trigger *trigger, const struct trigger_match *match,
@@ -126,23 +164,32 @@ static char *keep(char *at, struct slice *text) {
 /* One block: the event, then the bytes that it borrowed. */
 struct event *event__hold_session(struct event *event) {
     struct session_event *from = (struct session_event *)event;
-    size_t bytes = from->message.size + from->close_reason.size + from->error.size;
+    size_t bytes = from->message.size + from->close_reason.size + from->error.size +
+                   from->server.size + from->peer.size;
     struct session_event *copy = malloc(sizeof *copy + bytes);
     if (!copy)
         return NULL;
     *copy = *from;
+    if (copy->request && !copy->session && server_request_hold(copy->request)) {
+        free(copy);
+        return NULL;
+    }
     from->is_held = true;
     char *at = keep((char *)(copy + 1), &copy->message);
     at = keep(at, &copy->close_reason);
-    (void)keep(at, &copy->error); /* the end of the block */
+    at = keep(at, &copy->error);
+    at = keep(at, &copy->server);
+    (void)keep(at, &copy->peer); /* the end of the block */
     event__json_init(&copy->own_json, copy->message);
     copy->json = &copy->own_json;
     copy->groups.subject = copy->message.bytes;
     copy->event.groups = from->event.groups ? &copy->groups : NULL;
     copy->event.sources[EXPR_WS] = copy;
+    if (copy->upgrade)
+        copy->upgrade->refs++;
     if (copy->link)
         client_link_ref(copy->link);
-    else
+    else if (copy->session)
         session_ref(copy->session);
     return &copy->event;
 }
@@ -152,27 +199,38 @@ void event__release_session(struct event *event) {
     event__json_deinit(&held->own_json);
     if (held->link)
         client_link_unref(held->link);
-    else
+    else if (held->session)
         session_unref(held->session);
+    else if (held->request)
+        server_request_release(held->request);
+    if (held->upgrade)
+        upgrade__unref(held->upgrade);
     free(held);
 }
 
 static struct value_box **names_of(struct event *event) {
     struct session *session = ((struct session_event *)event)->session;
-    struct session_names *names = session_attachment(session, 0);
-    if (!names) {
+    struct session_names *names = session ? session_attachment(session, 0) : NULL;
+    if (!names && session) {
         names = calloc(1, sizeof *names);
         if (!names)
             return NULL;
         session_attach(session, 0, names);
     }
-    return &names->box;
+    return names ? &names->box : NULL;
 }
 
-static void place(struct event *event, struct arena *arena, struct event_place *out) {
+void event__place_session(struct event *event, struct arena *arena, struct event_place *out) {
     (void)arena; /* all texts are there already */
-    const struct session *session = ((struct session_event *)event)->session;
-    out->server = session_server(session);
-    out->session = session_id(session);
-    out->peer = session_peer(session);
+    const struct session_event *its = (const struct session_event *)event;
+    const struct session *session = its->session;
+    const struct server_request *request = its->request;
+    if (session) {
+        out->server = session_server(session);
+        out->session = session_id(session);
+        out->peer = session_peer(session);
+    } else {
+        out->server = request ? request->config->options.id : its->server;
+        out->peer = request ? request->peer : its->peer;
+    }
 }

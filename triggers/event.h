@@ -27,6 +27,14 @@ struct trigger_http {
     struct trigger_auth auth;
 };
 
+enum upgrade_mode { UPGRADE_AUTO, UPGRADE_MANUAL };
+struct trigger_upgrade {
+    struct trigger_path path; /* first */
+    int mode;                 /* enum upgrade_mode */
+    uint64_t timeout_ms;
+    struct trigger_auth auth;
+};
+
 struct trigger_match { /* the match keys of messages */
     struct slice contains, starts_with, exact, regex;
     struct arg_value json;
@@ -71,10 +79,37 @@ struct request_event {
     bool is_held; /* a heap copy has taken over */
 };
 
-struct session_event {  /* of a server's session, or of a client's link */
+/* A handshake that a task decides (dispatch_upgrade.c); counted by the dispatcher and held events.
+ */
+enum upgrade_state { UPGRADE_OPEN, UPGRADE_DECIDED, UPGRADE_OVER };
+struct upgrade {
+    struct triggers *triggers;
+    struct list node;               /* in triggers->upgrades while the request waits */
+    struct net_timer timer;         /* its time, or the turn in which the decision takes effect */
+    struct server_request *request; /* held */
+    struct arena arena;             /* of the decision */
+    struct server_route route;
+    struct http_header retry; /* of a refusal */
+    char retry_text[24];
+    const char *fault_kind, *fault; /* for server-error; NULL: a task has decided */
+    enum upgrade_state state;
+    uint32_t refs;
+    uint8_t cors;
+    bool is_inside; /* the head is being looked at */
+};
+void upgrade__unref(struct upgrade *upgrade);
+/* Starts the task that decides; fills in its decision, a refusal, or pending. */
+void upgrade__ask(struct triggers *triggers, const struct trigger *trigger,
+                  struct server_request *request, struct server_route *out);
+void upgrade__end_all(struct triggers *triggers);
+
+struct session_event {  /* of a server's session or handshake, or of a client's link */
     struct event event; /* first */
     struct session *session;
-    struct client_link *link; /* in place of a session */
+    struct client_link *link;       /* in place of a session */
+    struct server_request *request; /* of a handshake, in place of a session */
+    struct upgrade *upgrade;        /* that the run decides, or NULL */
+    struct slice server, peer;      /* where there is neither of these */
     struct slice message, close_reason, error;
     struct event_json *json; /* shared by the triggers of one message, or `own_json` */
     struct event_json own_json;
@@ -83,10 +118,12 @@ struct session_event {  /* of a server's session, or of a client's link */
     bool is_binary, is_close, is_held;
     struct expr_groups groups; /* last, since only its head is cleared for each event */
 };
-extern const struct event_ops event__http_ops, event__ws_ops, event__client_ops;
+extern const struct event_ops event__http_ops, event__ws_ops, event__client_ops, event__upgrade_ops;
+void event__init_session(struct session_event *event, const struct event_ops *ops);
 /* event_ops of both kinds of session events. */
 struct event *event__hold_session(struct event *event);
 void event__release_session(struct event *event);
+void event__place_session(struct event *event, struct arena *arena, struct event_place *out);
 /* The match keys of a trigger against the event's message; fills in its groups. */
 bool event__matches(const struct trigger *trigger, const struct trigger_match *match,
                     struct session_event *event);
@@ -96,6 +133,8 @@ bool event__matches(const struct trigger *trigger, const struct trigger_match *m
 struct trigger_server {
     struct slice id;
     struct http_router *http, *ws; /* routes hold a const struct trigger * */
+    struct http_router *deciders;  /* of manual handshakes */
+    struct http_router *guards;    /* of handshakes with credentials of their own */
     const struct http_route *ws_routes;
     size_t http_count, ws_count;
 };
@@ -126,6 +165,8 @@ struct triggers {
     struct net_loop *loop;
     struct gate *gate;
     struct map classes;                  /* of the present generation */
+    struct list upgrades;                /* that wait for their decision */
+    struct upgrade *settled;             /* the latest that did not wait, or NULL */
     const struct trigger_server *server; /* looked up last */
     uint64_t generation, refusals_logged_ms;
 };
@@ -140,6 +181,7 @@ void dispatch__request(void *context, struct server_request *request);
 void dispatch__open(void *context, struct session *session);
 void dispatch__message(void *context, struct session *session, const struct ws_message *message);
 void dispatch__close(void *context, struct session *session, const struct server_close *close);
+void dispatch__error(void *context, const struct server_fault *fault);
 void dispatch__free(void *context, struct session *session);
 void dispatch__client_connected(void *context, struct client_link *link);
 void dispatch__client_open(void *context, struct client_link *link);

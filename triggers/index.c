@@ -23,6 +23,8 @@ static enum status group(struct trigger_index *index, const struct program *prog
 static enum status group_clients(struct trigger_index *index, const struct program *program);
 static enum status build_server(struct trigger_index *index, const struct program *program,
                                 struct trigger_server *server, struct config_diag *diag);
+static enum status build_upgrades(struct trigger_index *index, struct trigger_server *server,
+                                  struct config_diag *diag);
 static void report(struct config_diag *diag, const struct http_conflict *conflict);
 
 static bool is_http(const struct trigger *trigger) {
@@ -30,8 +32,22 @@ static bool is_http(const struct trigger *trigger) {
 }
 
 static bool has_path(const struct trigger *trigger) {
-    return is_http(trigger) || trigger->kind == &trigger_server_open ||
-           trigger->kind == &trigger_server_message || trigger->kind == &trigger_server_close;
+    return is_http(trigger) || index__is_accepting(trigger) ||
+           trigger->kind == &trigger_server_close || trigger->kind == &trigger_server_error;
+}
+
+static const struct trigger_upgrade *upgrade_of(const struct trigger *trigger) {
+    return trigger->kind == &trigger_server_upgrade ? trigger->args : NULL;
+}
+
+static bool is_decider(const struct trigger *trigger) {
+    const struct trigger_upgrade *upgrade = upgrade_of(trigger);
+    return upgrade && upgrade->mode == UPGRADE_MANUAL;
+}
+
+static bool is_guard(const struct trigger *trigger) {
+    const struct trigger_upgrade *upgrade = upgrade_of(trigger);
+    return upgrade && upgrade->auth.is_given;
 }
 
 static bool is_of_client(const struct trigger *trigger) {
@@ -41,7 +57,8 @@ static bool is_of_client(const struct trigger *trigger) {
 }
 
 bool index__is_accepting(const struct trigger *trigger) {
-    return trigger->kind == &trigger_server_open || trigger->kind == &trigger_server_message;
+    return trigger->kind == &trigger_server_open || trigger->kind == &trigger_server_message ||
+           trigger->kind == &trigger_server_upgrade;
 }
 
 /* Whether a step somewhere below sends to the run's own client. */
@@ -201,20 +218,51 @@ static enum status build_server(struct trigger_index *index, const struct progra
         http_router_build(&index->arena, http, server->http_count, &conflict, &server->http);
     for (; conflict && !status; conflict = conflict->next)
         report(diag, conflict);
-    return status ? status
-                  : http_router_build(&index->arena, ws, server->ws_count, NULL, &server->ws);
+    status =
+        status ? status : http_router_build(&index->arena, ws, server->ws_count, NULL, &server->ws);
+    return status ? status : build_upgrades(index, server, diag);
+}
+
+/* Of the routes of sessions, those whose triggers `fits` picks. */
+static enum status build_some(struct trigger_index *index, struct trigger_server *server,
+                              bool (*fits)(const struct trigger *trigger), struct config_diag *diag,
+                              struct http_router **out) {
+    struct http_route *routes = arena_alloc(&index->arena, server->ws_count * sizeof *routes);
+    struct http_conflict *conflict = NULL;
+    size_t count = 0;
+    if (!routes)
+        return STATUS_NO_MEMORY;
+    for (size_t i = 0; i < server->ws_count; i++)
+        if (fits(server->ws_routes[i].value))
+            routes[count++] = server->ws_routes[i];
+    enum status status = http_router_build(&index->arena, routes, count, &conflict, out);
+    for (; conflict && !status; conflict = conflict->next)
+        report(diag, conflict);
+    return status;
+}
+
+/* Who decides and who guards a handshake must be clear. */
+static enum status build_upgrades(struct trigger_index *index, struct trigger_server *server,
+                                  struct config_diag *diag) {
+    size_t errors = diag->errors;
+    enum status status = build_some(index, server, is_decider, diag, &server->deciders);
+    if (status || diag->errors > errors) /* one that does both is told of once */
+        return status;
+    return build_some(index, server, is_guard, diag, &server->guards);
 }
 
 static void report(struct config_diag *diag, const struct http_conflict *conflict) {
     const struct trigger *first = conflict->first->value, *second = conflict->second->value;
     struct slice path = ((const struct trigger_path *)second->args)->path;
     config_error(diag, second->mark,
-                 "\"http-request\" of task \"" SLICE_FMT
-                 "\" matches the same requests to \"" SLICE_FMT "\" as another one of its server",
-                 SLICE_ARG(second->task->id), SLICE_ARG(path.bytes ? path : SLICE("any path")));
+                 "\"%s\" of task \"" SLICE_FMT "\" matches the same requests to \"" SLICE_FMT
+                 "\" as another one of its server",
+                 second->kind->name, SLICE_ARG(second->task->id),
+                 SLICE_ARG(path.bytes ? path : SLICE("any path")));
     config_note(diag, first->mark, "task \"" SLICE_FMT "\" has them already",
                 SLICE_ARG(first->task->id));
-    config_hint(diag, "give one of them another path or method, or another server");
+    config_hint(diag, "give one of them another path%s, or another server",
+                is_http(second) ? " or method" : "");
 }
 
 const struct trigger_server *index__find(const struct program *program, struct slice server) {

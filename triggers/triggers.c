@@ -20,6 +20,7 @@ const struct server_events triggers_server_events = {
     .on_open = dispatch__open,
     .on_message = dispatch__message,
     .on_close = dispatch__close,
+    .on_error = dispatch__error,
     .on_free = dispatch__free,
 };
 
@@ -46,10 +47,14 @@ struct triggers *triggers_new(struct engine *engine, struct net_loop *loop) {
     struct hash_key key;
     crypto_random(&key, sizeof key);
     map_init(&triggers->classes, key);
+    list_init(&triggers->upgrades);
     return triggers;
 }
 
-void triggers_end(struct triggers *triggers) { gate__end(triggers->gate); }
+void triggers_end(struct triggers *triggers) {
+    gate__end(triggers->gate);
+    upgrade__end_all(triggers);
+}
 
 void triggers_free(struct triggers *triggers) {
     gate__free(triggers->gate);

@@ -42,4 +42,16 @@ struct server_request *triggers_request(struct run *run);
 struct session *triggers_session(struct run *run);
 struct client_link *triggers_client(struct run *run);
 
+/* What a run says to the handshake that it decides; copied. */
+struct triggers_decision {
+    uint16_t status; /* 0: accepted */
+    const struct http_header *headers;
+    size_t header_count;
+    struct slice text;        /* of a refusal */
+    struct slice subprotocol; /* bytes NULL: the first that both know; size 0: none */
+};
+/* NOT_FOUND: the run has none to decide; EXISTS: it was decided, or its time is up; DENIED: the
+ * peer has not offered the subprotocol; NO_MEMORY. */
+enum status triggers_decide(struct run *run, const struct triggers_decision *decision);
+
 #endif

@@ -40,8 +40,11 @@ static enum status get_client(void *source, struct slice argument, struct arena 
 static enum status get_user(void *source, struct slice argument, struct arena *arena,
                             struct value *out) {
     (void)argument, (void)arena; /* neither is needed */
+    struct event *event = run_event(source);
     struct server_request *request = triggers_request(source);
     struct session *session = triggers_session(source);
+    if (event && !session && (event->ops == &event__upgrade_ops || event->ops == &event__ws_ops))
+        request = ((struct session_event *)event)->request;
     *out = value_bytes(request ? request->user : session ? session_user(session) : SLICE(""));
     return STATUS_OK;
 }

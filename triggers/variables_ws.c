@@ -4,18 +4,27 @@
 /* Of the request that opened it: the peer's, or our own. */
 static struct slice path_of(void *source) {
     const struct session_event *event = source;
-    return event->link ? client_link_path(event->link) : session_path(event->session);
+    return event->link      ? client_link_path(event->link)
+           : event->session ? session_path(event->session)
+           : event->request ? event->request->http.path
+                            : SLICE_NONE;
 }
 
 static struct slice query_of(void *source) {
     const struct session_event *event = source;
-    return event->link ? client_link_query(event->link) : session_query(event->session);
+    return event->link      ? client_link_query(event->link)
+           : event->session ? session_query(event->session)
+           : event->request ? event->request->http.query
+                            : SLICE_NONE;
 }
 
 /* The peer's head: its request, or its answer to ours. */
 static struct slice head_of(void *source) {
     const struct session_event *event = source;
-    return event->link ? client_link_head(event->link) : session_head(event->session);
+    return event->link      ? client_link_head(event->link)
+           : event->session ? session_head(event->session)
+           : event->request ? event->request->http.head
+                            : SLICE_NONE;
 }
 
 static enum status get_message(void *source, struct slice argument, struct arena *arena,
@@ -79,7 +88,7 @@ static enum status get_path_param(void *source, struct slice argument, struct ar
     const struct trigger_path *path = event->link ? NULL : event->event.trigger->args;
     struct slice found = SLICE_NONE;
     if (path && path->pattern &&
-        http_pattern_param(path->pattern, session_path(event->session), argument, arena, &found) ==
+        http_pattern_param(path->pattern, path_of(source), argument, arena, &found) ==
             STATUS_NO_MEMORY)
         return STATUS_NO_MEMORY;
     *out = value_bytes(found);
@@ -98,8 +107,9 @@ static enum status get_subprotocol(void *source, struct slice argument, struct a
                                    struct value *out) {
     (void)argument, (void)arena; /* neither is needed */
     const struct session_event *event = source;
-    *out = value_bytes(event->link ? client_link_subprotocol(event->link)
-                                   : session_subprotocol(event->session));
+    *out = value_bytes(event->link      ? client_link_subprotocol(event->link)
+                       : event->session ? session_subprotocol(event->session)
+                                        : SLICE(""));
     return STATUS_OK;
 }
 

@@ -229,7 +229,7 @@ static bool follow(struct session *session, const struct server_route *route, bo
         return false;
     }
     if (route->status == 0 && head->is_websocket) {
-        return upgrade__begin(session) || http->phase != HTTP_ENDED;
+        return upgrade__begin(session, route) || http->phase != HTTP_ENDED;
     }
     uint64_t max_body =
         route->max_body_bytes ? route->max_body_bytes : session__bounds(session)->max_body_bytes;
@@ -430,7 +430,12 @@ static void on_timeout(struct session *session) {
     }
     const struct timeout_row *row = &timeouts[http->deadline];
     bound__passed(session->server, row->bound);
-    http->is_last |= http->phase == HTTP_IN_GATE; /* its body was not read */
+    if (http->phase == HTTP_IN_GATE) {
+        http->is_last = true; /* its body was not read */
+        if (http->request->http.is_websocket) {
+            upgrade__fault(session, "timeout", "the handshake was not decided in time");
+        }
+    }
     if (row->error.status == 0 || http->phase == HTTP_IN_FILE) {
         net_stream_close(&session->stream);
     } else {

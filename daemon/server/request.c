@@ -97,6 +97,12 @@ enum status request__take_names(struct server_request *request, const struct ser
     return STATUS_OK;
 }
 
+enum status server_request_name(struct server_request *request, struct slice user,
+                                struct slice peer) {
+    const struct server_route route = {.user = user.size ? user : request->user, .peer = peer};
+    return request__take_names(request, &route);
+}
+
 enum status server_request_hold(struct server_request *request) {
     struct session *connection = request->connection;
     enum status status = request__copy_head(request);

@@ -26,8 +26,10 @@ struct server_route { /* all zero accepts with the server's own bounds */
     bool is_pending;
     struct slice text;         /* of a refusal; empty: a phrase of the status, none for 204 */
     struct slice content_type; /* of the text; empty: text/plain */
-    const struct http_header *headers; /* of a refusal */
+    const struct http_header *headers; /* of a refusal, or of the 101 */
     size_t header_count;
+    struct slice subprotocol; /* of the 101, where has_subprotocol; else the first that both know */
+    bool has_subprotocol;
     uint64_t max_body_bytes, body_timeout_ms, response_timeout_ms; /* 0: the server's */
     const void *route;                                             /* kept in the request */
     /* Both copied with the request, else as long as on_request. */
@@ -35,6 +37,7 @@ struct server_route { /* all zero accepts with the server's own bounds */
     struct slice peer; /* in place of the connection's address; empty: that one */
     uint8_t cors;      /* enum access_cors: headers of every answer to this request */
 };
+#define SERVER_UPGRADE_HEADERS 32 /* of a route that accepts; more are left out */
 enum server_closed_by { SERVER_BY_LOCAL, SERVER_BY_PEER, SERVER_BY_LOST };
 struct server_close {
     uint16_t code;       /* WS_NO_CODE, WS_LOST or the frame's */
@@ -43,10 +46,11 @@ struct server_close {
 };
 struct server_fault {
     struct slice server;
+    const char *kind; /* constant: "handshake" "timeout" "protocol" "send" "transport" "tls" */
     const char *text; /* what went wrong; borrowed for the call */
     struct slice peer;
-    struct session *session;              /* or NULL */
-    const struct server_request *request; /* of a failed handshake, or NULL */
+    struct session *session;        /* or NULL */
+    struct server_request *request; /* of a failed handshake, or NULL; answered after the call */
 };
 struct server_events { /* any but on_head may be NULL */
     /* A head is whole; the body is not here yet. `*out` is zeroed. Also for upgrades. */
@@ -125,6 +129,10 @@ enum status server_request_hold(struct server_request *request);
 /* What on_head left pending, once. Nothing happens where the peer has gone, or timed out. */
 void server_decide(struct server_request *request, const struct server_route *route);
 void server_request_release(struct server_request *request);
+/* Who asks, before the decision; both are copied where the head is, size 0 stays as it was.
+ * NO_MEMORY. */
+enum status server_request_name(struct server_request *request, struct slice user,
+                                struct slice peer);
 struct server_response {
     uint16_t status;
     const struct http_header *headers;

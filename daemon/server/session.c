@@ -15,6 +15,7 @@ static void on_lost(struct session *session);
 static void end(struct session *session, const struct server_close *close);
 static enum status send_close(struct session *session, unsigned code, struct slice reason);
 static void execute_doom(struct session *session);
+static void tell_fault(struct session *session, const char *kind, const char *text);
 
 void session__begin(struct session *session) {
     struct server_set *set = session->server->set;
@@ -44,8 +45,13 @@ void session__on_event(struct net_stream *stream, enum net_event event, struct n
         case NET_TIMEOUT:
             on_tick(session);
             break;
-        case NET_END:
         case NET_ERROR:
+            if (session->state == SESSION_OPEN || session->state == SESSION_DOOMED) {
+                tell_fault(session, "transport", strerrordesc_np(stream->error));
+            }
+            on_lost(session);
+            break;
+        case NET_END:
             on_lost(session);
             break;
         case NET_CLOSED:
@@ -162,7 +168,6 @@ static void on_peer_close(struct session *session, const struct ws_message *fram
 }
 
 static void on_violation(struct session *session, const struct ws_message *frame) {
-    struct server_set *set = session->server->set;
     struct server_close close = {
         .code = frame->code, .reason = frame->payload, .by = SERVER_BY_LOCAL};
     if (frame->code == WS_TOO_BIG) {
@@ -172,14 +177,20 @@ static void on_violation(struct session *session, const struct ws_message *frame
         (void)send_close(session, frame->code, frame->payload); /* as above */
     }
     net_stream_finish(&session->stream, session__bounds(session)->drain_timeout_ms);
+    tell_fault(session, "protocol", frame->payload.bytes);
+    end(session, &close);
+}
+
+static void tell_fault(struct session *session, const char *kind, const char *text) {
+    struct server_set *set = session->server->set;
     if (set->events->on_error) {
         struct server_fault fault = {.server = session->config->options.id,
-                                     .text = frame->payload.bytes,
+                                     .kind = kind,
+                                     .text = text ? text : "lost",
                                      .peer = session_peer(session),
                                      .session = session};
         set->events->on_error(set->context, &fault);
     }
-    end(session, &close);
 }
 
 /* NET_AGAIN: after a share that was used up, after pressure, or to end what was doomed. */
@@ -367,6 +378,7 @@ static void on_tick(struct session *session) {
     if (options->ping_interval_ms && !session->is_held) {
         if (!look_for_life(session, now)) {
             bound__passed(session->server, SERVER_PONG_TIMEOUT);
+            tell_fault(session, "timeout", "the peer did not answer a ping in time");
             net_stream_close(&session->stream);
             return;
         }
@@ -421,6 +433,9 @@ void session__doom(struct session *session, unsigned code) {
 static void execute_doom(struct session *session) {
     session->state = SESSION_OPEN;
     unsigned code = session->close_code;
+    if (code == WS_TRY_LATER) {
+        tell_fault(session, "send", "the peer does not take what is sent to it");
+    }
     if (session_close(session, code, SLICE_NONE) == STATUS_OK && code == WS_TRY_LATER) {
         struct server_close close = {.code = WS_TRY_LATER, .by = SERVER_BY_LOCAL};
         net_stream_finish(&session->stream, session__bounds(session)->drain_timeout_ms);

@@ -214,7 +214,9 @@ void transfer__on_sent(struct transfer *transfer); /* the stream has room */
 void transfer__end(struct transfer *transfer);
 
 /* upgrade.c: answers http->request with 101 or a refusal. Returns whether it is a session now. */
-bool upgrade__begin(struct session *session);
+bool upgrade__begin(struct session *session, const struct server_route *route);
+/* Tells on_error of a handshake that is about to be refused. */
+void upgrade__fault(struct session *session, const char *kind, const char *text);
 
 /* session.c */
 /* Parses; what it leaves is kept. `data` may lie in session->rest. */

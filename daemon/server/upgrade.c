@@ -5,7 +5,8 @@
 
 static bool refuse(struct session *session, uint16_t status, const char *text);
 static bool take_place(const struct session *session);
-static enum status answer(struct session *session, const struct ws_agreement *agreement);
+static enum status answer(struct session *session, const struct ws_agreement *agreement,
+                          const struct server_route *route);
 static enum status keep_head(struct session *session, struct slice subprotocol);
 static bool is_short_of_tls(const struct server_options *options);
 static enum status enter(struct session *session);
@@ -21,18 +22,31 @@ static struct slice get_header(const void *context, const char *name, size_t ind
     return SLICE_NONE;
 }
 
-bool upgrade__begin(struct session *session) {
-    struct server *server = session->server;
+/* The first of both lists, unless a task has chosen. */
+static enum status agree(const struct session *session, const struct server_route *route,
+                         struct ws_agreement *out, const char **cause) {
     const struct server_options *options = session__bounds(session);
-    struct http_request *http = &session->http->request->http;
-    struct ws_headers headers = {.get = get_header, .context = http};
+    struct ws_headers headers = {.get = get_header, .context = &session->http->request->http};
     struct ws_options wanted = {.subprotocols = options->subprotocols.items,
                                 .subprotocol_count = options->subprotocols.count,
                                 .has_compression = options->compression,
                                 .has_takeover = options->compression_takeover};
+    enum status status = ws_accept(&headers, &wanted, out, cause);
+    if (status == STATUS_OK && route->has_subprotocol) {
+        out->subprotocol = route->subprotocol.size ? route->subprotocol : SLICE_NONE;
+    }
+    return status;
+}
+
+bool upgrade__begin(struct session *session, const struct server_route *route) {
+    struct server *server = session->server;
+    const struct server_options *options = session__bounds(session);
     struct ws_agreement agreement;
     const char *cause = NULL;
-    enum status status = ws_accept(&headers, &wanted, &agreement, &cause);
+    if (session->http->is_last) { /* stopped while it waited for its decision */
+        return refuse(session, 503, "the server is stopping");
+    }
+    enum status status = agree(session, route, &agreement, &cause);
     if (status != STATUS_OK) {
         return refuse(session, status == STATUS_VERSION ? 426 : 400,
                       cause ? cause : "this WebSocket version is not spoken here");
@@ -54,7 +68,7 @@ bool upgrade__begin(struct session *session) {
         return refuse(session, 503, "out of memory");
     }
     ws_init(&session->ws, WS_SERVER, &agreement.compression, (size_t)options->max_message_bytes);
-    (void)answer(session, &agreement); /* a failure shows as NET_ERROR: lost */
+    (void)answer(session, &agreement, route); /* a failure shows as NET_ERROR: lost */
     struct server_request *request = session->http->request;
     request->is_answered = true;
     request->connection = NULL;
@@ -66,18 +80,23 @@ bool upgrade__begin(struct session *session) {
 }
 
 static bool refuse(struct session *session, uint16_t status, const char *text) {
-    struct server_set *set = session->server->set;
     struct server_route route = {.status = status, .text = slice_of(text)};
     net_count(&session->server->counters->connections_failed, 1);
+    upgrade__fault(session, "handshake", text);
+    request__refuse(session, &route, false);
+    return false;
+}
+
+void upgrade__fault(struct session *session, const char *kind, const char *text) {
+    struct server_set *set = session->server->set;
     if (set->events->on_error) {
         struct server_fault fault = {.server = session->config->options.id,
+                                     .kind = kind,
                                      .text = text,
                                      .peer = session->http->request->peer,
                                      .request = session->http->request};
         set->events->on_error(set->context, &fault);
     }
-    request__refuse(session, &route, false);
-    return false;
 }
 
 /* Whether the bound of sessions with TLS comes first: all of a server's sessions have it. */
@@ -100,8 +119,9 @@ static bool take_place(const struct session *session) {
     return true;
 }
 
-static enum status answer(struct session *session, const struct ws_agreement *agreement) {
-    struct http_header headers[3];
+static enum status answer(struct session *session, const struct ws_agreement *agreement,
+                          const struct server_route *route) {
+    struct http_header headers[3 + SERVER_UPGRADE_HEADERS];
     size_t count = 0;
     headers[count++] =
         (struct http_header){SLICE("Sec-WebSocket-Accept"), {agreement->accept, WS_ACCEPT_SIZE}};
@@ -112,6 +132,9 @@ static enum status answer(struct session *session, const struct ws_agreement *ag
     if (agreement->extension_size) {
         headers[count++] = (struct http_header){SLICE("Sec-WebSocket-Extensions"),
                                                 {agreement->extension, agreement->extension_size}};
+    }
+    for (size_t i = 0; i < route->header_count && i < SERVER_UPGRADE_HEADERS; i++) {
+        headers[count++] = route->headers[i];
     }
     struct http_answer answer = {.status = 101,
                                  .minor = 1,
