@@ -8,8 +8,10 @@
 #include "crypto/crypto.h"
 #include "daemon/api.h"
 #include "daemon/edit.h"
+#include "daemon/note.h"
 #include "net/tls.h"
 
+#define NOTE_S             30 /* between two writings of the last known states */
 #define SECOND_MS          1000
 #define EXIT_CONFIGURATION 78
 
@@ -196,7 +198,7 @@ void supervisor__store_rows(struct supervisor *supervisor) {
 /* ---- workers and signals
  * --------------------------------------------------------------------------- */
 
-/* bellwire-exec stands beside this program. */
+/* bellwire-exec stands beside this program, as built, or in libexec, as installed. */
 static char *find_exec_helper(void) {
     char path[4096];
     ssize_t size = readlink("/proc/self/exe", path, sizeof path);
@@ -204,7 +206,14 @@ static char *find_exec_helper(void) {
     while (whole.size && whole.bytes[whole.size - 1] != '/')
         whole.size--;
     char *helper = NULL;
-    return asprintf(&helper, SLICE_FMT "bellwire-exec", SLICE_ARG(whole)) < 0 ? NULL : helper;
+    if (asprintf(&helper, SLICE_FMT "bellwire-exec", SLICE_ARG(whole)) < 0)
+        return NULL;
+    if (access(helper, X_OK) == 0)
+        return helper;
+    free(helper);
+    return asprintf(&helper, SLICE_FMT "../libexec/bellwire/bellwire-exec", SLICE_ARG(whole)) < 0
+               ? NULL
+               : helper;
 }
 
 static bool make_workers(struct supervisor *supervisor) {
@@ -303,6 +312,8 @@ static void on_second(struct net_timer *timer) {
         supervisor->pulses[i] = pulse;
     }
     api_second(supervisor);
+    if (++supervisor->seconds % NOTE_S == 0)
+        note_states(supervisor);
     notify_status(&supervisor->notify);
     net_timer_start(supervisor->loop, timer, SECOND_MS);
 }
@@ -328,6 +339,8 @@ static void tear_down(struct supervisor *supervisor) {
             _Exit(1); /* a worker that cannot be reached cannot be waited for */
     for (uint32_t i = 0; i < supervisor->worker_count && supervisor->workers; i++)
         worker_join(&supervisor->workers[i]);
+    if (supervisor->workers && supervisor->registry)
+        note_last(supervisor);
     crypto_pool_free(supervisor->crypto_pool);
     for (uint32_t i = 0; i < supervisor->worker_count && supervisor->workers; i++)
         worker_deinit(&supervisor->workers[i]);

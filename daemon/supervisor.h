@@ -98,6 +98,7 @@ struct supervisor {
     uint64_t *pulses; /* of the workers a second ago */
     bool *is_stalled;
     bool is_degraded;
+    uint64_t seconds; /* that it has served */
     uint64_t last_reload_ms;
     bool last_reload_ok;
     char *last_reload_error;

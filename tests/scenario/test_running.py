@@ -271,3 +271,24 @@ def test_bytes_are_counted_exactly(start):
         assert stats["connections"]["total"] == 1
         assert stats["connections"]["open"] == 1
     wait_for(lambda: daemon.manager_json("stats")["connections"]["open"] == 0, "the connection to be gone")
+
+
+def test_the_last_known_state_is_told_without_a_daemon(start):
+    """What a client sent and received last is in the registry when the daemon has ended. proves C14 D5"""
+    first = start("tasks: {echo: {triggers: [{server-message: /echo}], actions: [{send-message: 'back ${WsMessage}'}]}}")
+    daemon = start(f"""
+        clients: {{me: {{url: "ws://127.0.0.1:{first.port()}/echo"}}}}
+        tasks: {{hello: {{triggers: [client-open], actions: [{{send-message: hello}}]}}}}
+    """)
+
+    def last():
+        row = daemon.manager_json("client", "list")[0]
+        return row["last_received"] and row["last_received"]["text"]
+    wait_for(lambda: last() == "back hello", "the answer")
+    daemon.stop()
+    done = subprocess.run([str(harness.BUILD / "bellwire"), "-o", "json", "--state", str(daemon.state), "client", "list"],
+                          capture_output=True, text=True, timeout=harness.DEADLINE, env=daemon.env)
+    assert done.returncode == 0
+    row = json.loads(done.stdout)[0]
+    assert row["state"] == "stopped"
+    assert row["last_sent"]["text"] == "hello" and row["last_received"]["text"] == "back hello"
