@@ -356,6 +356,9 @@ static size_t decrypt(struct net_tls *tls, uint8_t *out, size_t room) {
         int code = mbedtls_ssl_read(&tls->ssl, out + got, room - got);
         if (code > 0) {
             got += (size_t)code;
+            if (tls->raw.size == 0 && !mbedtls_ssl_check_pending(&tls->ssl)) {
+                break; /* asking again would only cost time */
+            }
         } else if (tls_version__is_ticket(code)) {
             if (tls->memory) {
                 tls_memory__keep(tls->memory, tls->config, tls->name, &tls->ssl);
