@@ -1,6 +1,7 @@
 """The example configuration as a newcomer meets it: in a browser, with curl, over WebSocket."""
 import pathlib
 import re
+import socket
 
 import pytest
 
@@ -14,10 +15,10 @@ def example_files():
     for path in EXAMPLES.rglob("*"):
         if path.is_file():
             files[str(path.relative_to(EXAMPLES))] = path.read_bytes()
-    main = files["bellwire.yaml"].decode()
-    assert "bind: 127.0.0.1:8080" in main
-    files["bellwire.yaml"] = main.replace("bind: 127.0.0.1:8080", "bind: 127.0.0.1:0").encode()
-    return files
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1]).encode()
+    assert b"bind: 127.0.0.1:8080" in files["bellwire.yaml"]
+    return {name: content.replace(b"127.0.0.1:8080", b"127.0.0.1:" + port) for name, content in files.items()}
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +115,13 @@ def test_echo_loses_and_reorders_nothing(daemon):
                 sent += 1
             message = ws.recv()
             assert message == (f"message {received}" if received % 2 else f"bytes {received}\0".encode())
+
+
+def test_a_client_follows_the_server_and_answers_it(daemon):
+    """Both ends of one connection, in one configuration. proves C6 C11"""
+    daemon.log.wait("following the feed", task="follow-up")
+    mark = daemon.log.mark()
+    answer = daemon.http("POST", "/ask", body=b"text=are+you+there%3F",
+                         headers={"Content-Type": "application/x-www-form-urlencoded"})
+    assert answer.text == "asked 1\n"
+    assert daemon.log.wait("a follower answers", since=mark)["message"] == "a follower answers: you said are you there?"
