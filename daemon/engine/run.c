@@ -547,6 +547,8 @@ enum status run_start(struct engine *engine, const struct run_request *request, 
     engine__enter(engine);
     enum status status = queue_run(engine, request, NULL, verdict, &run);
     if (status == STATUS_OK) {
+        if (!verdict->is_asking) /* it may wait for its turn, but the verdict is final */
+            run->on_settled = NULL;
         memcpy(id, run_id_text(run).bytes, RUN_ID_MAX);
         if (out)
             *out = run;

@@ -19,6 +19,25 @@ static enum status start(struct lab *lab, const char *task, struct value vars) {
     return status;
 }
 
+static void on_settled(void *context, const struct run_verdict *verdict) {
+    (void)context, (void)verdict;
+    fail_msg("told a second time");
+}
+
+/* proves T9: who starts a run is gone when its turn comes. */
+static void a_final_verdict_is_told_once(void **state) {
+    (void)state;
+    struct lab *lab = lab_load("t:\n  mode: {type: queued, max-waiting: 1, overflow: "
+                               "drop-oldest}\n  actions: [hang: a]\n");
+    struct run_request request = {.cause = RUN_TASK, .on_settled = on_settled, .context = lab};
+    for (int i = 0; i < 3; i++) /* one runs, one is dropped, one waits */
+        assert_int_equal(start_with(lab, request, "t"), STATUS_OK);
+    lab_pass(lab, 0);
+    lab_finish(lab, "a", STEP_DONE);
+    lab_finish(lab, "a", STEP_DONE);
+    lab_free(lab);
+}
+
 /* proves T10 */
 static void a_run_by_hand_has_its_names_and_no_event(void **state) {
     (void)state;
@@ -381,6 +400,7 @@ static void an_engine_that_ends_does_not_wait_for_the_journal(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_final_verdict_is_told_once),
         cmocka_unit_test(a_run_by_hand_has_its_names_and_no_event),
         cmocka_unit_test(a_run_by_hand_waits_and_ends),
         cmocka_unit_test(a_task_starts_another_and_waits_for_its_result),
