@@ -57,6 +57,7 @@ static void begin(struct worker *worker, void *context) {
     drain->worker = worker;
     worker->drain = drain;
     drain->until_ms += net_loop_now_ms(worker->loop);
+    triggers_quiet(worker->triggers);
     net_timer_init(&drain->timer, look);
     net_timer_start(worker->loop, &drain->timer, LOOK_MS);
     drain->sets_open = 2;

@@ -274,6 +274,11 @@ static bool watch_signals(struct supervisor *supervisor) {
     return true;
 }
 
+static void begin(struct worker *worker, void *context) {
+    const struct supervisor *supervisor = context;
+    triggers_begin(worker->triggers, worker->number, supervisor->worker_count);
+}
+
 static void on_first_applied(struct supervisor *supervisor, uint64_t closed_sessions) {
     (void)closed_sessions; /* there were none */
     supervisor__store_rows(supervisor);
@@ -283,6 +288,9 @@ static void on_first_applied(struct supervisor *supervisor, uint64_t closed_sess
     supervisor->state = SUPERVISOR_SERVING;
     log_line(LOG_INFO, NULL, "ready");
     notify_ready(&supervisor->notify);
+    for (uint32_t i = 0; i < supervisor->worker_count; i++)
+        if (worker_do(&supervisor->workers[i], begin, NULL, NULL, supervisor))
+            abort(); /* nothing else has been sent to it */
     api_started(supervisor);
     supervisor__next(supervisor);
 }

@@ -59,6 +59,10 @@ struct trigger_client_message {
 };
 bool trigger__prepare_client(struct prepare *prepare, void *args);
 
+struct trigger_every {
+    uint64_t interval_ms;
+};
+
 /* A JSON text that is decoded at most once, when it is asked for. */
 struct event_json {
     struct slice text;
@@ -164,12 +168,17 @@ struct triggers {
     struct engine *engine;
     struct net_loop *loop;
     struct gate *gate;
+    struct list beats; /* empty until triggers_begin() */
+    uint32_t worker, worker_count;
+    bool is_beating;
     struct map classes;                  /* of the present generation */
     struct list upgrades;                /* that wait for their decision */
     struct upgrade *settled;             /* the latest that did not wait, or NULL */
     const struct trigger_server *server; /* looked up last */
     uint64_t generation, refusals_logged_ms;
 };
+void beats__follow(struct triggers *triggers); /* the present program */
+void beats__stop(struct triggers *triggers);
 const struct trigger_server *triggers__server(struct triggers *triggers, struct slice id);
 /* The class of a session under the present program; NULL without memory. */
 struct path_class *triggers__class(struct triggers *triggers, struct session *session);

@@ -39,6 +39,7 @@ struct triggers *triggers_new(struct engine *engine, struct net_loop *loop) {
         return NULL;
     triggers->engine = engine;
     triggers->loop = loop;
+    list_init(&triggers->beats);
     triggers->gate = gate__new();
     if (!triggers->gate) {
         free(triggers);
@@ -52,6 +53,7 @@ struct triggers *triggers_new(struct engine *engine, struct net_loop *loop) {
 }
 
 void triggers_end(struct triggers *triggers) {
+    beats__stop(triggers);
     gate__end(triggers->gate);
     upgrade__end_all(triggers);
 }
@@ -68,9 +70,11 @@ void triggers_program_changed(struct triggers *triggers) {
     path_class__forget_all(&triggers->classes);
     triggers->server = NULL;
     triggers->generation = program ? program_generation(program) : 0;
+    if (triggers->is_beating)
+        beats__follow(triggers);
 }
 
-void triggers_startup(struct triggers *triggers) {
+static void fire_startup(struct triggers *triggers) {
     const struct trigger *const *startup;
     size_t count = index__startup(engine_program(triggers->engine), &startup);
     for (size_t i = 0; i < count; i++) {
@@ -78,6 +82,20 @@ void triggers_startup(struct triggers *triggers) {
         (void)run_begin(triggers->engine, startup[i]->task,
                         &event); /* the engine counts what was refused */
     }
+}
+
+void triggers_begin(struct triggers *triggers, uint32_t worker, uint32_t worker_count) {
+    triggers->worker = worker;
+    triggers->worker_count = worker_count;
+    triggers->is_beating = true;
+    beats__follow(triggers);
+    if (worker == 0)
+        fire_startup(triggers);
+}
+
+void triggers_quiet(struct triggers *triggers) {
+    triggers->is_beating = false;
+    beats__stop(triggers);
 }
 
 const struct trigger_server *triggers__server(struct triggers *triggers, struct slice id) {

@@ -34,7 +34,10 @@ extern const struct client_events triggers_client_events; /* likewise, for clien
 /* After engine_set_program(): events go by the new index from now on, open sessions are matched
  * anew. */
 void triggers_program_changed(struct triggers *triggers);
-void triggers_startup(struct triggers *triggers); /* fires `startup` */
+/* The daemon is ready: worker 0 fires `startup`, and each one begins the beats of its share of the
+ * tasks. */
+void triggers_begin(struct triggers *triggers, uint32_t worker, uint32_t worker_count);
+void triggers_quiet(struct triggers *triggers); /* the daemon ends: no more beats */
 
 /* The request, the session or the client's link that a run stands for, or NULL. As long as the run.
  */

@@ -273,8 +273,16 @@ void engine_task_info(struct engine *engine, const struct task *task, struct tas
 
 void engine_stats(const struct engine *engine, struct engine_stats *out) { *out = engine->stats; }
 
+void engine_count_refusal(struct engine *engine, const struct task *task, enum run_gate gate) {
+    struct task_local *local =
+        engine__local(engine, (const struct task_program *)(const void *)task);
+    engine->stats.refused[gate]++;
+    if (local)
+        local->info.refused[gate]++;
+}
+
 const char *run_gate_text(enum run_gate gate) {
     static const char *const texts[] = {"admitted", "conditions", "at_most", "mode",
-                                        "max",      "memory",     "depth"};
+                                        "max",      "memory",     "depth",   "overlap"};
     return gate < RUN_GATES ? texts[gate] : "";
 }

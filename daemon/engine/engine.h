@@ -92,12 +92,14 @@ enum run_gate {
     RUN_ADMITTED,
     RUN_UNMET, /* conditions */
     RUN_AT_MOST,
-    RUN_MODE,   /* single, queued */
-    RUN_MAX,    /* mode.max */
-    RUN_MEMORY, /* run-memory */
-    RUN_DEPTH,  /* causes nest too deep */
+    RUN_MODE,    /* single, queued */
+    RUN_MAX,     /* mode.max */
+    RUN_MEMORY,  /* run-memory */
+    RUN_DEPTH,   /* causes nest too deep */
+    RUN_OVERLAP, /* a beat while the one before runs: engine_count_refusal() */
     RUN_GATES
 };
+void engine_count_refusal(struct engine *engine, const struct task *task, enum run_gate gate);
 const char *run_gate_text(enum run_gate gate); /* as in `stats`: "conditions" "at_most" ... */
 struct run_verdict {
     enum run_gate gate;
