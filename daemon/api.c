@@ -201,6 +201,11 @@ static void edit(void *context, const struct control_edit *change, control_edit_
     edit_submit(of(context), &request);
 }
 
+static void switch_task(void *context, struct slice id, bool is_enabled, control_edit_fn done,
+                        void *done_context) {
+    switches_submit(of(context), &(struct switches_request){id, is_enabled, done, done_context});
+}
+
 /* As a reload would load it. */
 static enum status check(void *context, struct slice path, bool is_strict, struct buffer *out) {
     const struct supervisor *supervisor = context;
@@ -232,6 +237,7 @@ static const struct control_host host = {.state = tell_state,
                                          .clients = tell_clients,
                                          .reload = reload,
                                          .edit = edit,
+                                         .switch_task = switch_task,
                                          .check = check,
                                          .schema = describe_schema,
                                          .reference = describe_reference,

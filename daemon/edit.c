@@ -41,7 +41,8 @@ void edit_submit(struct supervisor *supervisor, const struct edit_request *reque
 }
 
 void edit_continue(struct supervisor *supervisor) {
-    if (supervisor->edit || supervisor->apply || list_is_empty(&supervisor->edits))
+    if (supervisor->edit || supervisor->apply || supervisor->switches.change ||
+        list_is_empty(&supervisor->edits))
         return;
     supervisor->edit = CONTAINER_OF(supervisor->edits.next, struct edit, link);
     begin(supervisor->edit);

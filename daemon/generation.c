@@ -14,7 +14,8 @@
 
 static bool read_rows(struct generation *generation, const struct registry_rows *servers,
                       const struct registry_rows *clients);
-static void build(struct generation *generation, const struct generation_input *input);
+static struct program *build(struct generation *generation, const struct generation_input *input,
+                             struct config_diag *diag);
 static void release(void *object);
 
 struct generation *generation_load(const struct generation_input *input) {
@@ -37,7 +38,7 @@ struct generation *generation_load(const struct generation_input *input) {
                                          : (uint32_t)cores;
     if (generation->workers > 255)
         generation->workers = 255;
-    build(generation, input);
+    generation->program = build(generation, input, diag);
     config_diag_sort(diag);
     return generation;
 }
@@ -179,7 +180,9 @@ static struct slice *ids_of(struct arena *arena, const struct config_section *se
     return ids;
 }
 
-static void build(struct generation *generation, const struct generation_input *input) {
+/* NULL after errors, which are in `diag`. */
+static struct program *build(struct generation *generation, const struct generation_input *input,
+                             struct config_diag *diag) {
     struct arena *arena = &generation->arena;
     const struct declaration *declared = &generation->declared;
     struct slice *servers = ids_of(arena, &generation->files.servers),
@@ -190,9 +193,9 @@ static void build(struct generation *generation, const struct generation_input *
         arena_alloc(arena, generation->manager_client_count * sizeof *more_clients);
     struct program_secret *secrets = arena_alloc(arena, declared->secret_count * sizeof *secrets);
     if (!servers || !clients || !more_servers || !more_clients || !secrets) {
-        config_error(&generation->diag, (struct config_mark){.file = generation->files.main_path},
+        config_error(diag, (struct config_mark){.file = generation->files.main_path},
                      "out of memory");
-        return;
+        return NULL;
     }
     for (size_t i = 0; i < generation->manager_server_count; i++)
         more_servers[i] = generation->manager_servers[i].options.id;
@@ -224,19 +227,30 @@ static void build(struct generation *generation, const struct generation_input *
         .is_enabled = input->is_enabled,
         .context = input->context,
     };
-    struct program *program = program_build(&tasks, &generation->diag);
+    struct program *program = program_build(&tasks, diag);
     if (!program)
-        return;
-    if (triggers_index(program, &generation->diag) == STATUS_NO_MEMORY)
-        config_error(&generation->diag, (struct config_mark){.file = generation->files.main_path},
+        return NULL;
+    if (triggers_index(program, diag) == STATUS_NO_MEMORY)
+        config_error(diag, (struct config_mark){.file = generation->files.main_path},
                      "out of memory");
-    if (generation->diag.errors) {
+    if (diag->errors) {
         program_unref(program);
-        return;
+        return NULL;
     }
     generation->refs++;
     program_own(program, release, generation);
-    generation->program = program;
+    return program;
+}
+
+struct program *generation_rebuild(struct generation *generation,
+                                   const struct generation_input *input) {
+    struct config_diag diag;
+    struct arena arena;
+    arena_init(&arena, CHUNK_BYTES, 0);
+    config_diag_init(&diag, &arena);
+    struct program *program = build(generation, input, &diag);
+    arena_deinit(&arena);
+    return program;
 }
 
 enum status generation_print(const struct generation *generation, bool is_running,

@@ -45,6 +45,10 @@ void generation_check_row(struct generation *generation, enum registry_kind kind
 /* The manager's rows anew, after an edit; nothing may be reading the old ones. */
 void generation_take_rows(struct generation *generation, const struct registry_rows *servers,
                           const struct registry_rows *clients);
+/* The program of these files compiled again, with another is_enabled(), `number` and `previous`;
+ * one reference. NULL when it cannot be, as when a file that it names is gone. */
+struct program *generation_rebuild(struct generation *generation,
+                                   const struct generation_input *input);
 struct generation *generation_ref(struct generation *generation);
 void generation_unref(struct generation *generation); /* the program holds one of its own */
 /* Errors and warnings as people read them, and the closing line where there were errors. */

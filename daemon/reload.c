@@ -24,7 +24,7 @@ void supervisor__reload(struct supervisor *supervisor, supervisor_reload_fn done
     waiter->done = done;
     waiter->context = context;
     list_append(&supervisor->reloads, &waiter->link);
-    if (supervisor->apply || supervisor->edit)
+    if (supervisor->apply || supervisor->edit || supervisor->switches.change)
         supervisor->is_reload_wanted =
             true; /* what is applied now was loaded before this was asked for */
     else
@@ -42,7 +42,9 @@ static void start(struct supervisor *supervisor) {
                                            .number = supervisor->generation_number + 1,
                                            .previous = current ? current->program : NULL,
                                            .servers = &servers,
-                                           .clients = &clients};
+                                           .clients = &clients,
+                                           .is_enabled = switches_is_enabled,
+                                           .context = &supervisor->switches};
     struct generation *generation = generation_load(&input);
     if (!generation->program || supervisor->state >= SUPERVISOR_DRAINING) {
         refuse(supervisor, generation);
@@ -84,6 +86,7 @@ static void refuse(struct supervisor *supervisor, struct generation *generation)
 static void on_applied(struct supervisor *supervisor, uint64_t closed_sessions) {
     struct generation *generation = supervisor->generation;
     supervisor__store_rows(supervisor);
+    switches_follow(supervisor);
     supervisor->last_reload_ms = clock_system.wall_ms(&clock_system);
     supervisor->last_reload_ok = true;
     free(supervisor->last_reload_error);
@@ -104,10 +107,13 @@ static void on_applied(struct supervisor *supervisor, uint64_t closed_sessions) 
 }
 
 void supervisor__next(struct supervisor *supervisor) {
-    if (supervisor->is_reload_wanted && !supervisor->apply && !supervisor->edit)
+    bool is_busy = supervisor->apply || supervisor->edit || supervisor->switches.change;
+    if (supervisor->is_reload_wanted && !is_busy) {
         start(supervisor);
-    else
-        edit_continue(supervisor);
+        return;
+    }
+    edit_continue(supervisor);
+    switches_continue(supervisor);
 }
 
 /* Those who asked while the last one was being applied wait for the next. */

@@ -32,6 +32,8 @@ int supervisor_run(const struct options *options) {
     list_init(&supervisor.clients);
     list_init(&supervisor.reloads);
     list_init(&supervisor.edits);
+    list_init(&supervisor.switches.rows);
+    list_init(&supervisor.switches.waiting);
     net_timer_init(&supervisor.second, on_second);
     arena_init(&supervisor.registry_arena, 4096, 0);
     log_open(STDERR_FILENO, options->log_format, options->log_level);
@@ -56,7 +58,9 @@ static int load_first(struct supervisor *supervisor) {
                                            .workers = supervisor->options->workers,
                                            .number = 1,
                                            .servers = &servers,
-                                           .clients = &clients};
+                                           .clients = &clients,
+                                           .is_enabled = switches_is_enabled,
+                                           .context = &supervisor->switches};
     struct generation *generation = generation_load(&input);
     struct buffer text;
     buffer_init(&text, 0);
@@ -128,7 +132,7 @@ static bool open_registry(struct supervisor *supervisor) {
         registry_read(supervisor->registry, REGISTRY_CLIENT, arena, &clients) == STATUS_OK) {
         rows_init(&supervisor->stored_servers, &servers);
         rows_init(&supervisor->stored_clients, &clients);
-        return true;
+        return switches_open(&supervisor->switches, supervisor->registry);
     }
     log_line(LOG_ERROR, NULL, "%s/bellwire.db: its rows cannot be read", directory);
     return false;
@@ -282,6 +286,7 @@ static void begin(struct worker *worker, void *context) {
 static void on_first_applied(struct supervisor *supervisor, uint64_t closed_sessions) {
     (void)closed_sessions; /* there were none */
     supervisor__store_rows(supervisor);
+    switches_follow(supervisor);
     net_timer_start(supervisor->loop, &supervisor->second, SECOND_MS);
     if (supervisor->state != SUPERVISOR_STARTING)
         return; /* told to end meanwhile */
@@ -377,6 +382,7 @@ static void tear_down(struct supervisor *supervisor) {
     }
     supervisor__free_rows(supervisor);
     edit_drop_all(supervisor);
+    switches_close(&supervisor->switches);
     rows_deinit(&supervisor->stored_servers);
     rows_deinit(&supervisor->stored_clients);
     arena_deinit(&supervisor->registry_arena);

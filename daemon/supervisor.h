@@ -13,6 +13,7 @@
 #include "daemon/keep.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
+#include "daemon/switches.h"
 #include "daemon/rows.h"
 #include "daemon/worker.h"
 
@@ -71,6 +72,7 @@ struct supervisor {
     struct net_timer second; /* stalls, the drain's end */
     struct registry *registry;
     struct keep keep;
+    struct switches switches;
     int state_fd;
     uv_async_t registry_wake;
     struct worker *workers;

@@ -68,6 +68,10 @@
       "starts a task by hand, or by a request: --request 'GET /hello/bob'", "")                    \
     X(task_stop, "task", "stop", "ID", "POST", "/v1/tasks/ID/stop",                                \
       "cancels the runs of a task", "")                                                            \
+    X(task_enable, "task", "enable", "ID", "POST", "/v1/tasks/ID/enable",                          \
+      "enables a task, until the file's own `enabled` changes", "")                                \
+    X(task_disable, "task", "disable", "ID", "POST", "/v1/tasks/ID/disable",                       \
+      "disables a task: its triggers are gone, until the file's own `enabled` changes", "")        \
     X(run_list, "run", "list", "[--task T]", "GET", "/v1/runs",                                    \
       "lists the runs", "id task state trigger step started:time ended:time error at")             \
     X(run_show, "run", "show", "ID", "GET", "/v1/runs/ID",                                         \

@@ -109,6 +109,8 @@ struct control_host {
     /* `done` once, maybe inside the call. */
     void (*edit)(void *context, const struct control_edit *edit, control_edit_fn done,
                  void *done_context);
+    void (*switch_task)(void *context, struct slice id, bool is_enabled, control_edit_fn done,
+                        void *done_context); /* likewise */
     /* The members `ok`, `errors`, `warnings` of a check of `path` (size 0: the daemon's own). */
     enum status (*check)(void *context, struct slice path, bool is_strict, struct buffer *out);
     enum status (*schema)(struct buffer *out);

@@ -102,6 +102,7 @@ static struct task_info sum_of(const struct gather_part *parts, uint32_t count, 
         sum.runs += info->runs;
         sum.failures += info->failures;
         sum.active += info->active;
+        sum.stopping += info->stopping;
         if (info->last_run_ms > sum.last_run_ms)
             sum.last_run_ms = info->last_run_ms;
         if (info->last_error_ms >= sum.last_error_ms && info->last_error.size) {
@@ -149,7 +150,7 @@ static bool is_waiting(const struct control *control, const struct task *task) {
 static const char *state_of(const struct control *control, const struct task *task,
                             const struct task_info *info) {
     if (info->active)
-        return "running";
+        return info->stopping == info->active ? "stopping" : "running";
     if (!task->is_enabled)
         return "disabled";
     if (!task->trigger_count)
@@ -297,3 +298,31 @@ void route__task_stop(struct call *call) {
     else
         call_no_memory(call);
 }
+
+/* ---- enable and disable -----------------------------------------------------------------------
+ */
+
+static void on_switched(void *context, unsigned status, const char *text) {
+    struct call *call = context;
+    if (status != 200) {
+        call_error(call, status, call->id, "%s", text);
+        return;
+    }
+    const struct program *program = call->control->host->program(call->control->context);
+    const struct task *task = program_find_task(program, call->id);
+    out_map(&call->out, NULL);
+    out_text(&call->out, "task", call->id);
+    out_bool(&call->out, "enabled", task && task->is_enabled);
+    out_end(&call->out);
+    call_answer(call);
+}
+
+static void switch_task(struct call *call, bool is_enabled) {
+    struct control *control = call->control;
+    if (task__find(call))
+        control->host->switch_task(control->context, call->id, is_enabled, on_switched, call);
+}
+
+void route__task_enable(struct call *call) { switch_task(call, true); }
+
+void route__task_disable(struct call *call) { switch_task(call, false); }

@@ -357,6 +357,7 @@ void run_cancel(struct run *run) {
     if (run->state == RUN_OVER || run->state == RUN_CLOSING || (run->is_cancelled && !run->is_hard))
         return;
     engine__enter(engine);
+    run->local->info.stopping += !run->is_cancelled;
     run->is_cancelled = true;
     if (run->state == RUN_QUEUED) {
         if (!run->has_entered)
@@ -407,6 +408,7 @@ static void note_failure(struct run *run, const struct run_end *end) {
 static void count_end(struct run *run, const struct run_end *end) {
     struct engine_stats *stats = &run->engine->stats;
     run->local->info.active--;
+    run->local->info.stopping -= run->is_cancelled;
     if (end->outcome == RUN_DONE)
         stats->done++;
     else if (end->outcome == RUN_CANCELLED)
