@@ -127,8 +127,26 @@ static bool fill_item(struct run *run, const struct arg_hole *hole, char *args, 
     return eval_text(run, hole, &(*items)[hole->index], why);
 }
 
+/* A boolean in a field of that type, which need not be spelt and read again. */
+static bool fill_flag(struct run *run, const struct arg_hole *hole, char *args) {
+    enum config_type type = hole->field->type;
+    char why[EXPR_WHY_MAX];
+    struct value value;
+    if ((type != CONFIG_BOOL && type != CONFIG_TRISTATE) ||
+        expr_eval(hole->tpl, &run->scope, EXPR_PLAIN, &value, why) != STATUS_OK ||
+        value.type != VALUE_BOOL)
+        return false;
+    if (type == CONFIG_BOOL)
+        *(bool *)(args + hole->offset) = value.boolean;
+    else
+        *(int8_t *)(args + hole->offset) = value.boolean;
+    return true;
+}
+
 static bool fill_stored(struct run *run, const struct arg_hole *hole, char *args, char *why) {
     struct slice text;
+    if (fill_flag(run, hole, args))
+        return true;
     static_assert(CONFIG_WHY_MAX <= EXPR_WHY_MAX, "one buffer serves both");
     return eval_text(run, hole, &text, why) &&
            config_store(hole->field, text, args, hole->offset, why) == STATUS_OK;
