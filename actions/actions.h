@@ -22,6 +22,22 @@ struct action_programs {
     pthread_mutex_t lock;              /* of the two below and of what changes `running` */
     struct action_place *first, *last; /* who waits for a place, in order */
 };
+/* How runs have servers started and stopped, by a thread that owns the listeners. */
+struct action_steer {    /* one order, on its way there and back */
+    struct slice server; /* copied */
+    bool is_start;
+    struct net_loop *home;
+    /* Called once on the thread of `home`, unless cancelled. NOT_FOUND; FAILED: no address could be
+     * bound, `why` says more; CANCELLED: the daemon is ending. */
+    void (*done)(void *context, enum status status, const char *why);
+    void *context;
+};
+struct action_order;
+struct action_steering {
+    struct action_order *(*begin)(void *context, const struct action_steer *steer);
+    void (*cancel)(struct action_order *order); /* done is not called any more */
+    void *context;
+};
 /* engine_options.host of a worker points to one; step_host() gives it back. All that is not named
  * when it is made is zero. */
 struct action_host {
@@ -30,7 +46,8 @@ struct action_host {
     struct client_set *clients;
     struct engine *engine;
     struct action_programs *programs;
-    const char *exec_helper; /* path of bellwire-exec */
+    const char *exec_helper;                /* path of bellwire-exec */
+    const struct action_steering *steering; /* NULL: servers stay as they are */
     /* Those of all workers, for what reaches every worker; NULL: this one is alone. */
     struct action_host *const *hosts;
     uint32_t host_count;

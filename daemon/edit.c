@@ -49,9 +49,12 @@ void edit_continue(struct supervisor *supervisor) {
 }
 
 void edit_drop_all(struct supervisor *supervisor) {
+    const struct edit_result ending = {.status = 503, .text = "the daemon is ending"};
+    supervisor->edit = NULL;
     while (!list_is_empty(&supervisor->edits)) {
         struct edit *edit = CONTAINER_OF(supervisor->edits.next, struct edit, link);
         list_remove(&edit->link);
+        edit->request.done(edit->request.context, &ending);
         arena_deinit(&edit->arena);
         free(edit);
     }
@@ -289,38 +292,52 @@ static void on_applied(struct supervisor *supervisor, uint64_t closed_sessions) 
 /* ---- start and stop
  * ---------------------------------------------------------------------------------------- */
 
-enum status edit_steer_server(struct supervisor *supervisor, struct slice id, bool is_start) {
-    struct server_row *row = supervisor__server(supervisor, id);
-    if (!row || !row->is_declared)
-        return STATUS_NOT_FOUND;
-    if (row->is_wanted == is_start && (!is_start || !list_is_empty(&row->listeners)))
-        return STATUS_OK;
-    row->is_wanted = is_start;
-    if (is_start)
-        supervisor__listen(supervisor, row);
-    else
-        supervisor__stop_server(supervisor, row);
-    return STATUS_OK;
+void edit_steer_server(struct supervisor *supervisor, const struct edit_steering *steering) {
+    struct server_row *row = supervisor__server(supervisor, steering->id);
+    if (!row || !row->is_declared) {
+        steering->done(steering->context, STATUS_NOT_FOUND, NULL);
+    } else if (supervisor->state >= SUPERVISOR_DRAINING) {
+        steering->done(steering->context, STATUS_CANCELLED, NULL);
+    } else if (!steering->is_start) {
+        row->is_wanted = false;
+        supervisor__stop_server(supervisor, row, steering);
+    } else {
+        row->is_wanted = true;
+        supervisor__listen(supervisor, row); /* what is open already stays as it is */
+        bool is_listening = !list_is_empty(&row->listeners);
+        steering->done(steering->context, is_listening ? STATUS_OK : STATUS_FAILED,
+                       is_listening ? NULL : row->error);
+    }
+}
+
+static void on_steered(void *context, enum status status, const char *why) {
+    struct edit *edit = context;
+    struct slice id = edit->request.id;
+    switch (status) {
+        case STATUS_OK:
+            finish(edit, &(struct edit_result){.status = 200, .text = ""});
+            break;
+        case STATUS_NOT_FOUND:
+            fail(edit, 404, "unknown %s \"" SLICE_FMT "\"", what(edit), SLICE_ARG(id));
+            break;
+        case STATUS_FAILED:
+            fail(edit, 409, "server \"" SLICE_FMT "\" cannot listen: %s", SLICE_ARG(id),
+                 why ? why : "no address is declared");
+            break;
+        default:
+            fail(edit, 503, "%s \"" SLICE_FMT "\" cannot be reached: %s", what(edit), SLICE_ARG(id),
+                 status_text(status));
+            break;
+    }
 }
 
 static void steer(struct edit *edit, bool is_start) {
     struct supervisor *supervisor = edit->supervisor;
-    struct slice id = edit->request.id;
-    enum status status = edit->request.kind == REGISTRY_SERVER
-                             ? edit_steer_server(supervisor, id, is_start)
-                             : clients__steer(supervisor, id, is_start);
-    if (status == STATUS_NOT_FOUND) {
-        fail(edit, 404, "unknown %s \"" SLICE_FMT "\"", what(edit), SLICE_ARG(id));
-        return;
-    }
-    const struct server_row *row =
-        edit->request.kind == REGISTRY_SERVER ? supervisor__server(supervisor, id) : NULL;
-    if (is_start && row && list_is_empty(&row->listeners)) {
-        fail(edit, 409, "server \"" SLICE_FMT "\" cannot listen: %s", SLICE_ARG(id),
-             row->error ? row->error : "");
-        return;
-    }
-    finish(edit, &(struct edit_result){.status = 200, .text = ""});
+    const struct edit_steering steering = {edit->request.id, is_start, on_steered, edit};
+    if (edit->request.kind == REGISTRY_SERVER)
+        edit_steer_server(supervisor, &steering);
+    else
+        on_steered(edit, clients__steer(supervisor, steering.id, is_start), NULL);
 }
 
 /* ---- the end of an edit

@@ -28,10 +28,18 @@ struct edit_request {
 };
 void edit_submit(struct supervisor *supervisor, const struct edit_request *request);
 void edit_continue(struct supervisor *supervisor); /* something that edits wait for has ended */
-void edit_drop_all(struct supervisor *supervisor); /* at the end; nobody is told */
+void edit_drop_all(struct supervisor *supervisor); /* at the end: they are refused with 503 */
 
-/* Starts or stops a server for a run, on the control thread. STATUS_NOT_FOUND. Stopping is done
- * when every worker has closed its listeners. */
-enum status edit_steer_server(struct supervisor *supervisor, struct slice id, bool is_start);
+/* Starts or stops a server for the manager or a run. Stopping is done when every worker has closed
+ * its listeners and told its sessions. */
+struct edit_steering {
+    struct slice id;
+    bool is_start;
+    /* Called once, maybe inside the call. NOT_FOUND; FAILED: no address could be bound, `why` says
+     * more; CANCELLED: the daemon is ending. */
+    void (*done)(void *context, enum status status, const char *why);
+    void *context;
+};
+void edit_steer_server(struct supervisor *supervisor, const struct edit_steering *steering);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "daemon/edit.h"
 #include "daemon/supervisor.h"
 
 struct handover { /* one socket on its way to a worker */
@@ -122,33 +123,49 @@ static void add_error(struct server_row *row, struct slice address, const char *
     row->error = text;
 }
 
+/* ---- stopping -------------------------------------------------------------------------------- */
+
+struct stop { /* of one server on all workers; freed with the last answer */
+    struct supervisor *supervisor;
+    struct edit_steering steering;
+    uint32_t pending;
+};
+
 static void on_worker_stop(struct worker *worker, void *context) {
-    struct slice *id = context;
-    server_set_stop(worker->servers, *id, false);
+    const struct stop *stop = context;
+    server_set_stop(worker->servers, stop->steering.id, false);
 }
 
 static void on_worker_stopped(struct worker *worker, void *context) {
-    (void)worker; /* each has a copy of its own */
-    struct slice *id = context;
-    free((char *)(uintptr_t)id->bytes);
-    free(id);
+    (void)worker; /* they are only counted */
+    struct stop *stop = context;
+    if (--stop->pending > 0)
+        return;
+    if (stop->supervisor->has_workers) /* else who asked has been told, or is gone */
+        stop->steering.done(stop->steering.context, STATUS_OK, NULL);
+    free((char *)(uintptr_t)stop->steering.id.bytes);
+    free(stop);
 }
 
-void supervisor__stop_server(struct supervisor *supervisor, struct server_row *row) {
+void supervisor__stop_server(struct supervisor *supervisor, struct server_row *row,
+                             const struct edit_steering *steering) {
+    if (!list_is_empty(&row->listeners)) {
+        row->since_ms = clock_system.wall_ms(&clock_system);
+        log_line(LOG_INFO, &(struct log_place){.server = row->id}, "stopped");
+    }
     while (!list_is_empty(&row->listeners)) {
         struct listener *listener = CONTAINER_OF(row->listeners.next, struct listener, link);
         list_remove(&listener->link);
         free(listener);
     }
-    row->since_ms = clock_system.wall_ms(&clock_system);
-    for (uint32_t i = 0; i < supervisor->worker_count; i++) {
-        struct slice *id = base_alloc(sizeof *id);
-        *id = supervisor__copy(row->id);
+    struct stop *stop = base_alloc(sizeof *stop);
+    *stop = (struct stop){supervisor, *steering, supervisor->worker_count};
+    stop->steering.id = supervisor__copy(row->id);
+    for (uint32_t i = 0; i < supervisor->worker_count; i++)
         if (worker_do(&supervisor->workers[i], on_worker_stop, supervisor->loop, on_worker_stopped,
-                      id)) {
+                      stop)) {
             log_line(LOG_ERROR, &(struct log_place){.server = row->id},
                      "worker %u cannot be reached", i);
-            on_worker_stopped(NULL, id);
+            on_worker_stopped(NULL, stop);
         }
-    }
 }

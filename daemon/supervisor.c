@@ -9,6 +9,7 @@
 #include "daemon/api.h"
 #include "daemon/edit.h"
 #include "daemon/note.h"
+#include "daemon/steer.h"
 #include "net/tls.h"
 
 #define NOTE_S             30 /* between two writings of the last known states */
@@ -241,7 +242,10 @@ static bool make_workers(struct supervisor *supervisor) {
                                      .exec_helper = supervisor->exec_helper,
                                      .crypto_pool = supervisor->crypto_pool,
                                      .globals = supervisor->keep.globals,
-                                     .hosts = supervisor->hosts};
+                                     .hosts = supervisor->hosts,
+                                     .steering = &supervisor->steering};
+    supervisor->steering = steer_of(supervisor);
+    supervisor->has_workers = true;
     crypto_random(&options.id_key, sizeof options.id_key);
     for (uint32_t i = 0; i < count; i++) {
         options.number = i;
@@ -352,6 +356,7 @@ static void tear_down(struct supervisor *supervisor) {
             _Exit(1); /* a worker that cannot be reached cannot be waited for */
     for (uint32_t i = 0; i < supervisor->worker_count && supervisor->workers; i++)
         worker_join(&supervisor->workers[i]);
+    supervisor->has_workers = false;
     if (supervisor->workers && supervisor->registry)
         note_last(supervisor);
     crypto_pool_free(supervisor->crypto_pool);
@@ -362,6 +367,7 @@ static void tear_down(struct supervisor *supervisor) {
         registry_close(supervisor->registry);
     }
     supervisor->registry = NULL;
+    edit_drop_all(supervisor);
     if (supervisor->control)
         api_close(supervisor);
     if (supervisor->loop) {
@@ -381,7 +387,6 @@ static void tear_down(struct supervisor *supervisor) {
         generation_unref(supervisor->generation);
     }
     supervisor__free_rows(supervisor);
-    edit_drop_all(supervisor);
     switches_close(&supervisor->switches);
     rows_deinit(&supervisor->stored_servers);
     rows_deinit(&supervisor->stored_clients);

@@ -79,7 +79,9 @@ struct supervisor {
     struct server_set **sets;
     struct client_set **client_sets;
     struct action_host **hosts;
+    struct action_steering steering; /* of runs: starts and stops servers */
     uint32_t worker_count;
+    bool has_workers; /* they can be reached */
     struct action_programs programs;
     char *exec_helper;
     struct crypto_pool *crypto_pool;
@@ -133,8 +135,10 @@ void clients__free_rows(struct supervisor *supervisor);
 enum status clients__steer(struct supervisor *supervisor, struct slice id, bool is_start);
 void supervisor__stored(struct supervisor *supervisor, enum status status); /* degraded or not */
 void supervisor__next(struct supervisor *supervisor); /* the reload or edit that waits */
-/* Closes what `row` has open and ends its sessions with 1001. */
-void supervisor__stop_server(struct supervisor *supervisor, struct server_row *row);
+/* Closes what `row` has open and ends its sessions with 1001; then tells. */
+struct edit_steering;
+void supervisor__stop_server(struct supervisor *supervisor, struct server_row *row,
+                             const struct edit_steering *steering);
 void supervisor__store_rows(struct supervisor *supervisor); /* the file rows, in the registry */
 void supervisor__drain(struct supervisor *supervisor);
 void supervisor__free_rows(struct supervisor *supervisor);

@@ -65,6 +65,7 @@ bool worker_init(struct worker *worker, const struct worker_options *options) {
                                         .programs = options->programs,
                                         .exec_helper = options->exec_helper,
                                         .hosts = options->hosts,
+                                        .steering = options->steering,
                                         .host_count = options->count};
     return worker->servers && worker->clients;
 }

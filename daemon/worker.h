@@ -33,6 +33,7 @@ struct worker_options {
     struct crypto_pool *crypto_pool; /* outlives the workers' threads */
     struct globals *globals;
     struct action_host *const *hosts; /* of all workers; outlives them */
+    const struct action_steering *steering;
     uint64_t max_run_memory_bytes, run_memory_bytes;
 };
 bool worker_init(struct worker *worker,

@@ -74,11 +74,23 @@ void triggers_program_changed(struct triggers *triggers) {
         beats__follow(triggers);
 }
 
+/* It borrows nothing, but it stands on the stack. */
+static struct event *hold_startup(struct event *event) {
+    struct event *copy = malloc(sizeof *copy);
+    if (copy)
+        *copy = *event;
+    return copy;
+}
+
+static void release_startup(struct event *event) { free(event); }
+
+static const struct event_ops startup_ops = {.hold = hold_startup, .release = release_startup};
+
 static void fire_startup(struct triggers *triggers) {
     const struct trigger *const *startup;
     size_t count = index__startup(engine_program(triggers->engine), &startup);
     for (size_t i = 0; i < count; i++) {
-        struct event event = {.trigger = startup[i], .cause = RUN_STARTUP};
+        struct event event = {.ops = &startup_ops, .trigger = startup[i], .cause = RUN_STARTUP};
         (void)run_begin(triggers->engine, startup[i]->task,
                         &event); /* the engine counts what was refused */
     }
