@@ -2,7 +2,9 @@
 #   make SAN=address | SAN=thread   builds into a folder of its own with that sanitizer (address includes undefined)
 #   make LTO=yes                    into a folder of its own, optimised as one whole: slow to link, a fifth faster
 #   make unit-FOLDER                builds and runs the unit tests of one folder, with what it stands on
-#   make install DESTDIR=... PREFIX=/usr/local
+#   make install DESTDIR=... PREFIX=/usr/local   programs, units, schema, and a configuration where there is none
+#   make uninstall                  what install made, but for configuration and state
+#   make deb                        a Debian package in build/deb (needs debhelper)
 SAN ?=
 LTO ?=
 BUILD ?= build$(if $(SAN),/$(SAN))$(if $(LTO),/lto)
@@ -131,11 +133,35 @@ $(ANALYZED): analyze/%: %
 	@echo "  ANALYZE $<"
 	@$(CC) $(OUR_FLAGS) -O1 -fanalyzer $(LIB_CFLAGS) -c -o /dev/null $<
 	@clang-tidy --quiet $< -- $(OUR_FLAGS) $(LIB_CFLAGS) 2>/dev/null
+# ---- installing ------------------------------------------------------------------------------------
+SYSCONFDIR ?= /etc
+SHARE = $(PREFIX)/share
+UNIT_DIR ?= $(PREFIX)/lib/systemd/system
+ZSH_DIR ?= $(SHARE)/zsh/site-functions
+SCHEMA = $(SHARE)/bellwire/bellwire.schema.json
+# Paths in what is installed are those of PREFIX. $(1) mode, $(2) source, $(3) target
+install_text = sed -e 's,@bindir@,$(PREFIX)/bin,g' -e 's,/usr/share/bellwire/,$(SHARE)/bellwire/,' $(2) | install -D -m $(1) /dev/stdin $(DESTDIR)$(3)
+DEFAULT_CONFIG := $(patsubst config/default/%,%,$(wildcard config/default/*.yaml config/default/tasks/*.yaml))
+INSTALLED = $(PREFIX)/bin/bellwired $(PREFIX)/bin/bellwire $(PREFIX)/libexec/bellwire $(UNIT_DIR)/bellwire.service $(UNIT_DIR)/bellwire.socket \
+    $(PREFIX)/lib/sysusers.d/bellwire.conf $(PREFIX)/lib/tmpfiles.d/bellwire.conf $(SHARE)/bellwire $(SHARE)/doc/bellwire
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BUILD)/bellwired $(BUILD)/bellwire $(DESTDIR)$(PREFIX)/bin
+	install -D -m 755 $(BUILD)/bellwire-exec $(DESTDIR)$(PREFIX)/libexec/bellwire/bellwire-exec
+	$(call install_text,644,scripts/bellwire.service,$(UNIT_DIR)/bellwire.service)
+	$(call install_text,644,scripts/bellwire.socket,$(UNIT_DIR)/bellwire.socket)
+	install -D -m 644 scripts/bellwire.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/bellwire.conf
+	install -D -m 644 scripts/bellwire.tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/bellwire.conf
+	install -d $(DESTDIR)$(SHARE)/bellwire
+	$(BUILD)/bellwired --schema >$(DESTDIR)$(SCHEMA)
+	for f in programs ports; do install -D -m 644 scripts/$$f.conf $(DESTDIR)$(SHARE)/doc/bellwire/examples/$$f.conf || exit 1; done
+	install -d $(DESTDIR)$(SHARE)/doc/bellwire/examples/config
+	cp -r --no-preserve=mode,ownership config/examples/. $(DESTDIR)$(SHARE)/doc/bellwire/examples/config
+	@for f in $(DEFAULT_CONFIG); do \
+	    test -e $(DESTDIR)$(SYSCONFDIR)/bellwire/$$f || $(call install_text,644,config/default/$$f,$(SYSCONFDIR)/bellwire/$$f) || exit 1; \
+	done
 uninstall:
-	rm -f $(patsubst $(BUILD)/%,$(DESTDIR)$(PREFIX)/bin/%,$(PROGRAMS))
+	rm -rf $(addprefix $(DESTDIR),$(INSTALLED))
 clean:
 	rm -rf build
 

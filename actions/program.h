@@ -85,6 +85,11 @@ bool program__add_lines(struct program_run *run, struct slice bytes);
 /* Starts the chain of the next line, when none runs. The run may be gone when it returns. */
 void program__next_line(struct program_run *run);
 
+/* ---- program_sandbox.c ----------------------------------------------------------------------- */
+/* After a failure: the log says where the service's sandbox looks to be the cause. `error` is the
+ * errno of a start that failed, or 0. */
+void program__blame_sandbox(const struct program_run *run, int error);
+
 /* ---- run_program.c -------------------------------------------------------------------------- */
 /* Ends the step; the run is gone when it returns. */
 void program__finish(struct program_run *run, enum step_state state);

@@ -326,6 +326,7 @@ static enum step_state fail_launch(struct program_run *run, int error, const cha
     bool is_missing = error == ENOENT;
     if (!set_result(run, is_missing ? EXIT_NOT_FOUND : EXIT_NOT_STARTED, 0))
         return STEP_FAILED;
+    program__blame_sandbox(run, error);
     return step_fail(run->step, error ? error : 1, "program \"%s\" cannot be started: %s",
                      run->argv[0], why);
 }
@@ -454,7 +455,10 @@ void program__complete(struct program_run *run) {
             log_line(LOG_WARN, &run->log, "the output of %s passed max-output and was cut",
                      run->argv[0]);
     }
-    program__finish(run, judge(run));
+    enum step_state state = judge(run);
+    if (state == STEP_FAILED && !run->end.error)
+        program__blame_sandbox(run, 0);
+    program__finish(run, state);
 }
 
 void program__finish(struct program_run *run, enum step_state state) {

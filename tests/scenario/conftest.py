@@ -15,7 +15,7 @@ No test sleeps: it waits for a condition, with a deadline (harness.DEADLINE, gen
 BUILD in the environment says which build is tested (default `build`).
 
 Fixtures
-  start(files, *args, workers=2, env={}) -> Daemon
+  start(files, *args, workers=2, env={}, launcher=[]) -> Daemon        `launcher` is a command that ends in executing the daemon
         Writes `files` into a folder of its own and starts bellwired there. `files` is the text of bellwire.yaml
         (dedented), or a dict of path to text or bytes ("bellwire.yaml", "tasks/a.yaml", "page.html"). Where
         bellwire.yaml declares no `servers:`, one server `main` on 127.0.0.1:0 is added. `args` go to the daemon.

@@ -283,8 +283,9 @@ class Starter:
         write_files(daemon.folder, files)
         return daemon
 
-    def __call__(self, files, *args, workers=2, env=None):
+    def __call__(self, files, *args, workers=2, env=None, launcher=()):
         daemon = self._new(files, args, workers, env)
+        daemon.args[:0] = launcher
         self._daemons.append(daemon)
         return daemon.start()
 

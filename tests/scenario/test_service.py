@@ -161,3 +161,24 @@ def test_the_watchdog_is_fed_by_workers_that_turn_and_starves_when_one_does_not(
             starved += 1
             at = manager.expect("WATCHDOG=1", len(manager.lines))
     assert starved == 3, starved
+
+
+def test_the_log_names_the_sandbox_where_a_program_was_stopped_by_it(start):
+    daemon = start("""
+        tasks:
+          write:
+            actions: [{run-program: [sh, -c, 'echo "sh: /etc/x: Read-only file system" >&2; exit 2']}]
+          fail:
+            actions: [{run-program: ["false"]}]
+    """, launcher=["setpriv", "--no-new-privs"])
+    for task in ("fail", "write"):
+        assert daemon.manager("task", "run", task, "--wait").returncode == 1
+    told = daemon.log.wait("the sandbox of the service may have stopped")
+    assert told["task"] == "write" and '"sh" (Read-only file system)' in told["message"]
+    assert len(daemon.log.find("the sandbox")) == 1
+
+
+def test_without_a_sandbox_nothing_is_blamed_on_one(start):
+    daemon = start("tasks: {x: {actions: [{run-program: [sh, -c, 'echo Permission denied >&2; exit 2']}]}}\n")
+    assert daemon.manager("task", "run", "x", "--wait").returncode == 1
+    assert not daemon.log.find("the sandbox")
