@@ -33,7 +33,6 @@ struct meter *meter_new(const struct options *options) {
     }
     meter->options = options;
     meter->begin_ns = meter_now() + WARM_UP_NS;
-    meter->stop_ns = meter->begin_ns + (uint64_t)(options->seconds * 1e9);
     return meter;
 }
 
@@ -79,11 +78,12 @@ bool meter_goes_on(struct meter *meter, uint64_t now) {
     if (!meter->is_warm && now >= meter->begin_ns) {
         meter->is_warm = true;
         meter->begin_ns = now;
+        meter->stop_ns = now + (uint64_t)(meter->options->seconds * 1e9);
         meter->operations = 0;
         meter->server_ns = cpu_of_server(meter->options);
         meter->own_ns = cpu_of_self();
     }
-    if (now < meter->stop_ns) {
+    if (!meter->is_warm || now < meter->stop_ns) {
         return true;
     }
     meter->end_ns = now;
