@@ -89,7 +89,7 @@ enum status net_tls_accept(struct net_stream *stream, struct net_tls_config *con
 /* What a client keeps of its last session, to resume it: of one loop, counted. It forgets when the
  * configuration or the name differs. */
 struct net_tls_memory;
-struct net_tls_memory *net_tls_memory_new(void); /* NULL without memory */
+struct net_tls_memory *net_tls_memory_new(void);          /* NULL without memory */
 void net_tls_memory_unref(struct net_tls_memory *memory); /* NULL is allowed */
 struct net_tls_target {
     struct net_tls_config *config;

@@ -199,13 +199,13 @@ static bool load_key(struct net_tls_config *config, const struct net_tls_options
 }
 
 static int set_up(struct net_tls_config *config) {
-    static const char *protocols[] = {"http/1.1", NULL};
+    static const char *const protocols[] = {"http/1.1", NULL};
     mbedtls_ssl_config *ssl = &config->ssl;
     int role = config->is_server ? MBEDTLS_SSL_IS_SERVER : MBEDTLS_SSL_IS_CLIENT;
     int code = mbedtls_ssl_config_defaults(ssl, role, MBEDTLS_SSL_TRANSPORT_STREAM,
                                            MBEDTLS_SSL_PRESET_DEFAULT);
     if (code == 0) {
-        code = mbedtls_ssl_conf_alpn_protocols(ssl, protocols);
+        code = mbedtls_ssl_conf_alpn_protocols(ssl, (const char **)protocols); /* only read */
     }
     if (code == 0 && config->has_chain) {
         code = mbedtls_ssl_conf_own_cert(ssl, &config->chain, &config->key);
@@ -273,16 +273,10 @@ static void tickets_unref(struct tls_tickets *tickets) {
     }
 }
 
-static int write_ticket(void *context, const mbedtls_ssl_session *session, unsigned char *start,
-                        const unsigned char *end, size_t *size, uint32_t *lifetime_s) {
-    struct tls_tickets *tickets = context;
-    return mbedtls_ssl_ticket_write(&tickets->context, session, start, end, size, lifetime_s);
-}
-
 static int parse_ticket(void *context, mbedtls_ssl_session *session, unsigned char *bytes,
                         size_t size) {
-    struct tls_tickets *tickets = context;
-    int code = mbedtls_ssl_ticket_parse(&tickets->context, session, bytes, size);
+    struct tls_tickets *tickets = CONTAINER_OF(context, struct tls_tickets, context);
+    int code = mbedtls_ssl_ticket_parse(context, session, bytes, size);
     if (code == 0) {
         atomic_fetch_add_explicit(&tickets->resumed, 1, memory_order_relaxed);
     }
@@ -293,7 +287,8 @@ static int parse_ticket(void *context, mbedtls_ssl_session *session, unsigned ch
 static void use_tickets(struct net_tls_config *config, struct tls_tickets *tickets) {
     tickets_unref(config->tickets);
     config->tickets = tickets;
-    mbedtls_ssl_conf_session_tickets_cb(&config->ssl, write_ticket, parse_ticket, tickets);
+    mbedtls_ssl_conf_session_tickets_cb(&config->ssl, mbedtls_ssl_ticket_write, parse_ticket,
+                                        &tickets->context);
 }
 
 /* A resumed session is not verified again: it must not outlive a change of who may come in. And
