@@ -70,48 +70,57 @@ void run_echo(struct load *load) {
     close_all(load);
 }
 
+struct cast {
+    struct load *load;
+    struct connection sender;
+    uint32_t *missing; /* receivers, by number of the message */
+};
+
+static void on_cast(struct cast *cast, struct connection *member, uint64_t now) {
+    struct load *load = cast->load;
+    uint32_t number = member->in_number, depth = load->options.depth;
+    uint32_t whole = connection_take(load, member);
+    meter_count(load->meter, whole);
+    for (; whole; whole--, number++) {
+        uint32_t *missing = &cast->missing[number % depth];
+        if (--*missing == 0) {
+            *missing = load->options.connections;
+            meter_took(load->meter, now - cast->sender.sent_ns[number % depth]);
+            connection_queue(load, &cast->sender, now);
+        }
+    }
+}
+
 /* One sender keeps `depth` messages in flight; one has arrived when all members have it. A raw
  * server takes the first connection that speaks for the sender. */
 void run_cast(struct load *load) {
     struct epoll_event events[EVENTS];
-    uint32_t members = load->options.connections, depth = load->options.depth;
-    struct connection sender;
+    struct cast cast = {.load = load};
     images(load);
     open_all(load, load->options.member_path);
-    connection_open(load, &sender, load->options.path);
-    connection_watch(load, &sender, 0);
-    uint32_t *missing = calloc(depth, sizeof(*missing)); /* receivers, by number of the message */
-    for (uint32_t k = 0; missing && k < depth; k++) {
-        missing[k] = members;
-        connection_queue(load, &sender, meter_now());
+    connection_open(load, &cast.sender, load->options.path);
+    connection_watch(load, &cast.sender, 0);
+    cast.missing = calloc(load->options.depth, sizeof(*cast.missing));
+    for (uint32_t k = 0; cast.missing && k < load->options.depth; k++) {
+        cast.missing[k] = load->options.connections;
+        connection_queue(load, &cast.sender, meter_now());
     }
     load->meter = meter_new(&load->options);
     uint64_t now = meter_now();
-    connection_send(load, &sender);
-    while (missing && meter_goes_on(load->meter, now)) {
+    connection_send(load, &cast.sender);
+    while (cast.missing && meter_goes_on(load->meter, now)) {
         int count = wait_events(load, events, EVENTS);
         now = meter_now();
         for (int i = 0; i < count; i++) {
-            struct connection *connection = events[i].data.ptr;
-            if (connection == &sender) {
-                continue; /* it only waits for room */
-            }
-            uint32_t number = connection->in_number;
-            uint32_t whole = connection_take(load, connection);
-            meter_count(load->meter, whole);
-            for (; whole; whole--, number++) {
-                if (--missing[number % depth] == 0) {
-                    missing[number % depth] = members;
-                    meter_took(load->meter, now - sender.sent_ns[number % depth]);
-                    connection_queue(load, &sender, now);
-                }
+            if (events[i].data.ptr != &cast.sender) { /* which only waits for room */
+                on_cast(&cast, events[i].data.ptr, now);
             }
         }
-        connection_send(load, &sender);
+        connection_send(load, &cast.sender);
     }
     meter_print(load->meter);
-    free(missing);
-    connection_close(&sender);
+    free(cast.missing);
+    connection_close(&cast.sender);
     close_all(load);
 }
 
