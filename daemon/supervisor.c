@@ -1,8 +1,10 @@
 /* Start, signals, drain and end of the daemon. */
 #include "daemon/supervisor.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "crypto/crypto.h"
@@ -15,6 +17,8 @@
 #define NOTE_S             30 /* between two writings of the last known states */
 #define SECOND_MS          1000
 #define EXIT_CONFIGURATION 78
+#define DESCRIPTORS_MAX    1048576
+#define KEPT_DESCRIPTORS   1024 /* or a quarter, where there are few */
 
 static int load_first(struct supervisor *supervisor);
 static bool open_registry(struct supervisor *supervisor);
@@ -221,6 +225,23 @@ static char *find_exec_helper(void) {
                : helper;
 }
 
+/* Up to the hard limit. Returns the descriptor from which on none is a peer's: a part stays for
+ * files, programs, clients and the manager. */
+static int raise_descriptors(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 0;
+    rlim_t most = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
+    if (limit.rlim_cur < most) {
+        struct rlimit raised = {most, limit.rlim_max};
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+            limit = raised;
+    }
+    rlim_t kept = limit.rlim_cur / 4 < KEPT_DESCRIPTORS ? limit.rlim_cur / 4 : KEPT_DESCRIPTORS;
+    rlim_t below = limit.rlim_cur - kept;
+    return below < INT_MAX ? (int)below : INT_MAX;
+}
+
 static bool make_workers(struct supervisor *supervisor) {
     uint32_t count = supervisor->worker_count;
     supervisor->workers = base_alloc(count * sizeof *supervisor->workers);
@@ -243,6 +264,7 @@ static bool make_workers(struct supervisor *supervisor) {
                                      .crypto_pool = supervisor->crypto_pool,
                                      .globals = supervisor->keep.globals,
                                      .hosts = supervisor->hosts,
+                                     .accept_below = raise_descriptors(),
                                      .steering = &supervisor->steering};
     supervisor->steering = steer_of(supervisor);
     supervisor->has_workers = true;

@@ -27,8 +27,9 @@ static void run_done(struct net_message *message, struct net_loop *loop);
 bool worker_init(struct worker *worker, const struct worker_options *options) {
     *worker = (struct worker){.number = options->number};
     net_timer_init(&worker->tick, on_tick);
-    worker->loop = net_loop_new(
-        &(struct net_loop_options){.clock = &clock_system, .crypto_pool = options->crypto_pool});
+    worker->loop = net_loop_new(&(struct net_loop_options){.clock = &clock_system,
+                                                           .crypto_pool = options->crypto_pool,
+                                                           .accept_below = options->accept_below});
     if (!worker->loop)
         return false;
     worker->globals = globals_engine;

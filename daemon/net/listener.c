@@ -6,6 +6,7 @@
 #include "net/loop.h"
 
 #define ACCEPTS_A_TURN 128
+#define SHED_LOG_MS    60000
 
 struct net_listener {
     struct net_source source;
@@ -17,6 +18,7 @@ struct net_listener {
 static void on_ready(struct net_source *source, uint32_t events);
 static bool accept_one(struct net_listener *listener);
 static bool shed_one(struct net_listener *listener);
+static void note_shedding(struct net_loop *loop);
 
 struct net_listener *net_listener_open(struct net_loop *loop, int fd, net_accept_fn accept,
                                        void *context) {
@@ -56,8 +58,12 @@ static bool accept_one(struct net_listener *listener) {
     struct net_address peer = {.size = sizeof(peer.addr)};
     int fd = accept4(listener->source.fd, (struct sockaddr *)&peer.addr, &peer.size,
                      SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= listener->loop->accept_below) { /* what is left is for files, programs, the manager */
+        close(fd);
+        note_shedding(listener->loop);
+        return true;
+    }
     if (fd >= 0) {
-        listener->loop->is_shedding = false;
         listener->accept(listener->context, fd, &peer);
         return true;
     }
@@ -74,12 +80,17 @@ static bool accept_one(struct net_listener *listener) {
     }
 }
 
+static void note_shedding(struct net_loop *loop) {
+    if (loop->shed_logged_ms && loop->now_ms - loop->shed_logged_ms < SHED_LOG_MS) {
+        return;
+    }
+    loop->shed_logged_ms = loop->now_ms;
+    log_line(LOG_ERROR, NULL, "out of file descriptors: new connections are refused");
+}
+
 static bool shed_one(struct net_listener *listener) {
     struct net_loop *loop = listener->loop;
-    if (!loop->is_shedding) {
-        loop->is_shedding = true;
-        log_line(LOG_ERROR, NULL, "out of file descriptors: new connections are refused");
-    }
+    note_shedding(loop);
     close(loop->reserve_fd);
     int fd = accept4(listener->source.fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0) {

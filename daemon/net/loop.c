@@ -24,6 +24,7 @@ struct net_loop *net_loop_new(const struct net_loop_options *options) {
     loop->epoll_fd = loop->reserve_fd = loop->mailbox.source.fd = -1;
     loop->clock = options->clock;
     loop->crypto_pool = options->crypto_pool;
+    loop->accept_below = options->accept_below ? options->accept_below : INT_MAX;
     loop->cork = malloc(NET_CORK_SIZE);
     loop->read_buffer = malloc(NET_READ_SIZE);
     read_clock(loop);

@@ -58,7 +58,8 @@ struct net_loop {
     struct shared shared;
     struct crypto_pool *crypto_pool; /* or NULL */
     int reserve_fd; /* given up for a moment to shed a peer when descriptors have run out */
-    bool is_shedding;
+    int accept_below;
+    uint64_t shed_logged_ms; /* 0: never */
     int event_at, event_count;
     struct epoll_event events[NET_EVENTS_MAX];
 };

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
-#include "net/net.h"
+#include "net/loop.h"
 
 #define PEERS 20
 
@@ -128,6 +128,36 @@ static void without_descriptors_peers_are_shed_and_later_taken_again(void **stat
     close(devnull);
 }
 
+/* proves D8: files, programs and the manager have some left */
+static void a_part_of_the_descriptors_is_not_for_peers(void **state) {
+    struct world *world = *state;
+    int peers[PEERS], devnull = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    char byte;
+    log_open(devnull, LOG_TEXT, LOG_ERROR);
+    for (int i = 0; i < 5; i++) {
+        peers[i] = dial(world);
+    }
+    int next = dup(devnull);
+    close(next);
+    world->loop->accept_below = next + 2;
+    for (int i = 0; i < 20; i++) {
+        net_loop_turn(world->loop, 1);
+    }
+    assert_int_equal(world->count, 2);
+    int kept = dup(devnull);
+    assert_int_equal(kept, next + 2);
+    close(kept);
+    for (int i = 2; i < 5; i++) {
+        ssize_t size = recv(peers[i], &byte, 1, MSG_DONTWAIT);
+        assert_true(size == 0 || (size < 0 && errno == ECONNRESET));
+    }
+    for (int i = 0; i < 5; i++) {
+        close(peers[i]);
+    }
+    log_open(2, LOG_TEXT, LOG_INFO);
+    close(devnull);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -135,6 +165,7 @@ int main(void) {
         TEST(peers_are_accepted),
         TEST(a_close_accepts_those_who_wait),
         TEST(without_descriptors_peers_are_shed_and_later_taken_again),
+        TEST(a_part_of_the_descriptors_is_not_for_peers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
