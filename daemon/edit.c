@@ -258,7 +258,7 @@ static void on_stored(void *context, enum status status) {
     supervisor__stored(supervisor, status);
     if (status) {
         fail(edit, 503, "the registry could not be written: %s; nothing was changed",
-             status_text(status));
+             registry_problem(status));
         return;
     }
     struct rows *rows = edit->request.kind == REGISTRY_SERVER ? &supervisor->stored_servers

@@ -149,7 +149,7 @@ void supervisor__stored(struct supervisor *supervisor, enum status status) {
     bool is_degraded = status != STATUS_OK;
     if (is_degraded && !supervisor->is_degraded)
         log_line(LOG_ERROR, NULL, "the registry cannot be written: %s; serving goes on",
-                 status_text(status));
+                 registry_problem(status));
     if (!is_degraded && supervisor->is_degraded)
         log_line(LOG_INFO, NULL, "the registry can be written again");
     supervisor->is_degraded = is_degraded;

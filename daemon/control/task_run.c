@@ -163,7 +163,8 @@ static void on_ended(void *context, const struct run_end *end) {
     struct start *start = context;
     start->outcome = end->outcome;
     start->mark = end->mark;
-    start->is_ended = start->is_beginning;
+    if (start->is_beginning) /* later the control thread reads it */
+        start->is_ended = true;
     if (end->error && arena_copy(&start->arena, slice_of(end->error), &start->error))
         start->error = SLICE("out of memory");
     if (end->mark.file) {

@@ -425,3 +425,16 @@ enum status registry_put_override(struct registry *registry, const struct regist
     }
     return submit(registry, job);
 }
+
+const char *registry_problem(enum status status) {
+    switch (status) {
+        case STATUS_BUSY:
+            return "another program has locked it";
+        case STATUS_DENIED:
+            return "it may only be read";
+        case STATUS_LIMIT:
+            return "the disk is full";
+        default:
+            return status_text(status);
+    }
+}

@@ -101,6 +101,8 @@ enum status registry_put_globals(struct registry *registry, const struct registr
                                  struct registry_done done);
 enum status registry_put_override(struct registry *registry, const struct registry_override *row,
                                   struct registry_done done);
+/* Why a job has failed, for people. */
+const char *registry_problem(enum status status);
 /* Calls `done` of all that has ended; on the owner's thread, after `wake`. */
 void registry_collect(struct registry *registry);
 
