@@ -15,7 +15,8 @@ struct trigger_path {
     struct slice path, server;
     const struct http_pattern *pattern; /* NULL: every path */
 };
-bool trigger__prepare_path(struct prepare *prepare, struct trigger_path *path);
+bool trigger__prepare_path(struct prepare *prepare, void *args); /* they begin with one */
+extern const struct config_field trigger__path_fields[];         /* of kinds with nothing else */
 
 struct trigger_http {
     struct trigger_path path; /* first */

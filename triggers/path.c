@@ -1,7 +1,15 @@
 /* The path and the server of a trigger, read the same way for all kinds that have them. */
 #include "triggers/event.h"
 
-bool trigger__prepare_path(struct prepare *prepare, struct trigger_path *path) {
+const struct config_field trigger__path_fields[] = {
+    FIELD_TEXT(struct trigger_path, path, "path", .is_constant = true,
+               .doc = "pattern of the path; without it every path matches"),
+    FIELD_TEXT(struct trigger_path, server, "server", .is_constant = true,
+               .doc = "the server's ID"),
+    FIELD_END};
+
+bool trigger__prepare_path(struct prepare *prepare, void *args) {
+    struct trigger_path *path = args;
     bool is_good = prepare_server(prepare, offsetof(struct trigger_path, server), &path->server);
     size_t offset = offsetof(struct trigger_path, path);
     if (!prepare_has(prepare, offset))

@@ -1,22 +1,11 @@
 /* server-open: a WebSocket session is established. */
 #include "triggers/event.h"
 
-static bool prepare_open(struct prepare *prepare, void *args) {
-    return trigger__prepare_path(prepare, args);
-}
-
-static const struct config_field fields[] = {
-    FIELD_TEXT(struct trigger_path, path, "path", .is_constant = true,
-               .doc = "pattern of the path; without it every path matches"),
-    FIELD_TEXT(struct trigger_path, server, "server", .is_constant = true,
-               .doc = "the server's ID"),
-    FIELD_END};
-
 const struct trigger_kind trigger_server_open = {
     .name = "server-open",
     .doc = "a WebSocket session is established",
-    .fields = fields,
+    .fields = trigger__path_fields,
     .args_size = sizeof(struct trigger_path),
     .binds_ws = true,
-    .prepare = prepare_open,
+    .prepare = trigger__prepare_path,
 };
