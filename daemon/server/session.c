@@ -383,9 +383,8 @@ static void on_tick(struct session *session) {
             return;
         }
         uint64_t silent = now - session->seen_ms;
-        uint64_t due = session->is_pinged
-                           ? session->pinged_ms + options->pong_timeout_ms - now
-                           : options->ping_interval_ms - silent;
+        uint64_t due = session->is_pinged ? session->pinged_ms + options->pong_timeout_ms - now
+                                          : options->ping_interval_ms - silent;
         next = due < next ? due : next;
     }
     net_stream_timer(&session->stream, next);
