@@ -4,9 +4,6 @@
 struct reconnect_keys {
     uint64_t min_ms, max_ms, stable_ms;
 };
-struct compression_keys {
-    bool context_takeover;
-};
 struct client_keys {
     struct client_options options;
     struct declare_place place;
@@ -19,8 +16,6 @@ struct client_keys {
 
 static bool take_reconnect(const struct config_reader *reader, const struct config_node *node,
                            struct client_options *options);
-static bool take_compression(const struct config_reader *reader, const struct config_node *node,
-                             struct client_options *options);
 static bool fill_all(const struct declare_fill *fill, const struct config_node *node,
                      struct client_keys *keys);
 static bool check_headers(const struct config_node *node, struct client_keys *keys,
@@ -35,12 +30,6 @@ static const struct config_field reconnect_fields[] = {
     FIELD_DURATION(struct reconnect_keys, stable_ms, "stable", .dflt = "30s",
                    .doc = "open for that long begins again at min"),
     FIELD_END};
-static const struct config_field compression_fields[] = {
-    FIELD_BOOL(struct compression_keys, context_takeover, "context-takeover", .dflt = "false",
-               .doc = "smaller messages at 300 KB a connection"),
-    FIELD_END};
-static const struct config_field switch_field =
-    FIELD_BOOL(struct client_options, auto_reconnect, "value", .doc = "on or off");
 
 const struct config_field declare_client_fields[] = {
     FIELD_TEXT(struct client_keys, place.url, "url", .is_constant = true,
@@ -113,7 +102,8 @@ bool declare_client(const struct config_entry *entry, const struct declaration *
     options->log_level = (uint32_t)keys.log_level;
     is_good &= declare__place(entry, &keys.place, arena, diag, options);
     is_good &= take_reconnect(&reader, keys.auto_reconnect, options);
-    is_good &= take_compression(&reader, keys.compression, options);
+    is_good &= declare__compression(&reader, keys.compression, &options->compression,
+                                    &options->compression_takeover);
     is_good &= !node || fill_all(&fill, node, &keys);
     is_good &= !node || check_headers(node, &keys, diag);
     options->headers =
@@ -130,24 +120,6 @@ bool declare_client(const struct config_entry *entry, const struct declaration *
     return is_good;
 }
 
-/* ---- keys that are a switch or a mapping ----------------------------------------------------- */
-
-/* A scalar as a boolean; the message names `key`. */
-static bool take_switch(const struct config_reader *reader, const struct config_node *node,
-                        const char *key, bool *out) {
-    struct client_options options;
-    char why[CONFIG_WHY_MAX];
-    struct config_field field = switch_field;
-    field.name = key;
-    if (config_store(&field, node->text, &options, field.offset, why) == STATUS_OK) {
-        *out = options.auto_reconnect;
-        return true;
-    }
-    config_error(reader->diag, node->mark, "%s", why);
-    config_hint(reader->diag, "or a mapping of its own keys");
-    return false;
-}
-
 static bool take_reconnect(const struct config_reader *reader, const struct config_node *node,
                            struct client_options *options) {
     struct reconnect_keys keys = {0};
@@ -155,7 +127,7 @@ static bool take_reconnect(const struct config_reader *reader, const struct conf
     bool is_good = true;
     options->auto_reconnect = true;
     if (node && !is_mapping)
-        is_good = take_switch(reader, node, "auto-reconnect", &options->auto_reconnect);
+        is_good = declare__switch(reader, node, "auto-reconnect", &options->auto_reconnect);
     struct config_reader inner = *reader;
     inner.subject = "\"auto-reconnect\"";
     is_good &=
@@ -170,23 +142,6 @@ static bool take_reconnect(const struct config_reader *reader, const struct conf
     options->reconnect_max_ms = keys.max_ms;
     options->stable_ms = keys.stable_ms;
     return is_good;
-}
-
-static bool take_compression(const struct config_reader *reader, const struct config_node *node,
-                             struct client_options *options) {
-    struct compression_keys keys;
-    if (!node)
-        return true;
-    if (node->kind == CONFIG_SCALAR)
-        return take_switch(reader, node, "compression", &options->compression);
-    struct config_reader inner = *reader;
-    inner.subject = "\"compression\"";
-    if (!config_read(&inner, node, node->mark, compression_fields,
-                     (struct config_target){&keys, sizeof keys}))
-        return false;
-    options->compression = true;
-    options->compression_takeover = keys.context_takeover;
-    return true;
 }
 
 /* ---- the handshake --------------------------------------------------------------------------- */

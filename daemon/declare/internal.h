@@ -16,6 +16,12 @@ bool declare__secret(const struct config_entry *entry, struct arena *arena,
 bool declare__main(const struct config_files *files, struct arena *arena, struct config_diag *diag,
                    struct declare_main *out);
 extern const struct config_choice declare__log_levels[];
+/* A scalar as a boolean; the message names `key`. */
+bool declare__switch(const struct config_reader *reader, const struct config_node *node,
+                     const char *key, bool *out);
+/* The value of `compression`, NULL for none: a switch, or {context-takeover: ...}. */
+bool declare__compression(const struct config_reader *reader, const struct config_node *node,
+                          bool *is_on, bool *has_takeover);
 /* Fills in each ${Secret(name)} of `text`, which stands at `node`; nothing else may stand in ${}.
  * `key` is for the messages. */
 struct declare_fill {

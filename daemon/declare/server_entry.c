@@ -7,6 +7,7 @@ struct server_keys {
     int slow_consumer;
     struct declare_access access;
     struct declare_tls_keys tls;
+    const struct config_node *compression;
 };
 
 static bool check_bind(const struct config_node *node, struct server_keys *keys,
@@ -23,6 +24,9 @@ const struct config_field declare_server_fields[] = {
                .doc = "listens as soon as it is loaded or saved"),
     FIELD_TEXTS(struct server_keys, subprotocols, "subprotocols",
                 .doc = "WebSocket subprotocols, the first that both know"),
+    FIELD_SPECIAL(struct server_keys, compression, "compression", "compression", .dflt = "false",
+                  .doc = "agrees to permessage-deflate; {context-takeover: true} for smaller "
+                         "messages"),
     FIELD_DURATION(struct server_keys, options.ping_interval_ms, "ping-interval", .dflt = "30s",
                    .allow_off = true, .min = 1, .doc = "how often a session is pinged, or off"),
     FIELD_DURATION(struct server_keys, options.pong_timeout_ms, "pong-timeout", .dflt = "10s",
@@ -90,6 +94,8 @@ bool declare_server(const struct config_entry *entry, struct arena *arena, struc
     keys.options.subprotocols =
         (struct server_texts){keys.subprotocols.items, keys.subprotocols.count};
     keys.options.slow_consumer = (uint32_t)keys.slow_consumer;
+    is_good &= declare__compression(&reader, keys.compression, &keys.options.compression,
+                                    &keys.options.compression_takeover);
     is_good &= declare__access(node, &keys.access, &reader, &keys.options);
     is_good &= declare__server_tls(&reader, node ? config_get(node, "tls") : NULL, &keys.tls,
                                    &keys.options);

@@ -466,6 +466,7 @@ void session__gone(struct session *session) {
     }
     table__remove(server->set, session);
     net_count(&server->counters->sessions_open, (uint64_t)-1);
+    server->takeovers -= session__keeps_windows(session);
     session__leave_place(session);
 }
 

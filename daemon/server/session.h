@@ -8,10 +8,12 @@
 #include "server/server.h"
 
 #define SESSION_ID_SIZE 28
-#define PIPELINE_BACKLOG                                                                           \
-    (64 * 1024)                       /* no further request is parsed while more waits to be sent  \
-                                       */
-#define DISCARD_BYTES     (64 * 1024) /* of the body of a request that was refused */
+/* No further request is parsed while more waits to be sent. */
+#define PIPELINE_BACKLOG (64 * 1024)
+/* Of the body of a request that was refused. */
+#define DISCARD_BYTES (64 * 1024)
+/* Sessions of a server, on all workers, whose compression keeps its windows: 300 KB each. */
+#define TAKEOVERS_MAX     1000
 #define SPARE_HTTP_STATES 256
 #define SPARE_REQUESTS    256
 
@@ -138,6 +140,7 @@ struct server {
     struct server_counters *counters;
     struct server_listener *listeners;
     struct members members;  /* open sessions */
+    uint32_t takeovers;      /* of them: those whose compression keeps its windows */
     struct map rooms;        /* by name */
     struct list connections; /* http_states */
     struct list node;        /* in set->servers */
@@ -260,6 +263,9 @@ static inline void bound__passed(struct server *server, enum server_bound bound)
 /* Bounds count at once for all sessions, also those opened under an older configuration. */
 static inline const struct server_options *session__bounds(const struct session *session) {
     return &session->server->config->options;
+}
+static inline bool session__keeps_windows(const struct session *session) {
+    return session->ws.compression.has_in_takeover || session->ws.compression.has_out_takeover;
 }
 static inline uint64_t now__ms(const struct session *session) {
     return net_loop_now_ms(session->stream.loop);

@@ -22,6 +22,12 @@ static struct slice get_header(const void *context, const char *name, size_t ind
     return SLICE_NONE;
 }
 
+/* Whether this worker's share of the windows that are kept is not given out yet. */
+static bool has_takeover_left(const struct server *server) {
+    uint32_t share = TAKEOVERS_MAX / (server->set->set_count ? server->set->set_count : 1);
+    return server->takeovers < (share ? share : 1);
+}
+
 /* The first of both lists, unless a task has chosen. */
 static enum status agree(const struct session *session, const struct server_route *route,
                          struct ws_agreement *out, const char **cause) {
@@ -30,7 +36,8 @@ static enum status agree(const struct session *session, const struct server_rout
     struct ws_options wanted = {.subprotocols = options->subprotocols.items,
                                 .subprotocol_count = options->subprotocols.count,
                                 .has_compression = options->compression,
-                                .has_takeover = options->compression_takeover};
+                                .has_takeover = options->compression_takeover &&
+                                                has_takeover_left(session->server)};
     enum status status = ws_accept(&headers, &wanted, out, cause);
     if (status == STATUS_OK && route->has_subprotocol) {
         out->subprotocol = route->subprotocol.size ? route->subprotocol : SLICE_NONE;
@@ -68,6 +75,7 @@ bool upgrade__begin(struct session *session, const struct server_route *route) {
         return refuse(session, 503, "out of memory");
     }
     ws_init(&session->ws, WS_SERVER, &agreement.compression, (size_t)options->max_message_bytes);
+    session->server->takeovers += session__keeps_windows(session);
     (void)answer(session, &agreement, route); /* a failure shows as NET_ERROR: lost */
     struct server_request *request = session->http->request;
     request->is_answered = true;
