@@ -3,6 +3,7 @@
  * did not change is not touched. */
 #include <stdlib.h>
 
+#include "crypto/crypto.h"
 #include "daemon/supervisor.h"
 
 struct move {
@@ -96,8 +97,15 @@ static void take_server(struct apply *apply, const struct declare_server *declar
         row = base_alloc(sizeof *row + supervisor->worker_count * sizeof row->counters[0]);
         row->id = supervisor__copy(declared->options.id);
         list_init(&row->listeners);
-        for (uint32_t i = 0; i < supervisor->worker_count; i++)
+        struct hash_key key;
+        crypto_random(&key, sizeof key);
+        row->addresses = server_addresses_new(key);
+        for (uint32_t i = 0; i < supervisor->worker_count; i++) {
             row->counters[i].all_sessions = &row->all_sessions;
+            row->counters[i].addresses = row->addresses;
+        }
+        if (!row->addresses)
+            abort(); /* half a change cannot be applied */
         list_append(&supervisor->servers, &row->link);
     }
     replace(&row->name, declared->options.name);
@@ -303,6 +311,7 @@ void supervisor__free_rows(struct supervisor *supervisor) {
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
             free((char *)(uintptr_t)texts[i].bytes);
         free(row->error);
+        server_addresses_free(row->addresses);
         free(row);
     }
     clients__free_rows(supervisor);

@@ -31,8 +31,9 @@ struct server_row { /* one server ID; kept when its declaration is gone, since w
     struct list listeners;
     char *error; /* of addresses that could not be bound, or NULL */
     uint64_t since_ms;
-    _Atomic uint64_t all_sessions;     /* of all workers, for max-sessions */
-    struct server_counters counters[]; /* one a worker */
+    _Atomic uint64_t all_sessions;      /* of all workers, for max-sessions */
+    struct server_addresses *addresses; /* likewise, for max-sessions-per-address */
+    struct server_counters counters[];  /* one a worker */
 };
 struct client_row {
     struct list link;

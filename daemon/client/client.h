@@ -145,13 +145,6 @@ void client_link_unref(struct client_link *link);
 void *client_link_attachment(const struct client_link *link, unsigned which); /* 0 or 1 */
 void client_link_attach(struct client_link *link, unsigned which, void *value);
 
-/* ---- what is hidden wherever it is shown ------------------------------------------------------
- */
-/* Whether the name speaks of authorization, a token, key, secret, password or cookie. */
-bool client_is_secret(struct slice name);
-/* A URL, or a part of one, with such values of its query masked; cut where `room` (not 0) ends. */
-struct slice client_mask_query(struct slice target, char *out, size_t room);
-
 /* ---- for the manager: copies, made on the owner's thread ------------------------------------ */
 enum client_state {
     CLIENT_STOPPED,

@@ -3,8 +3,7 @@
 #include <stdio.h>
 #include "client/internal.h"
 
-#define LINE_MAX_SIZE  1024
-#define FRAME_TEXT_MAX 512 /* of a payload; more is cut */
+#define LINE_MAX_SIZE 1024
 
 void say(const struct client *client, enum log_level level, const char *format, ...) {
     const struct client_options *options = &client->config->options;
@@ -25,73 +24,24 @@ void say(const struct client *client, enum log_level level, const char *format, 
     }
 }
 
-static const char *opcode_name(unsigned opcode) {
-    switch (opcode) {
-        case WS_OP_TEXT:
-            return "text";
-        case WS_OP_BINARY:
-            return "binary";
-        case WS_OP_CLOSE:
-            return "close";
-        case WS_OP_PING:
-            return "ping";
-        case WS_OP_PONG:
-            return "pong";
-        default:
-            return "continuation";
-    }
-}
-
 void say__frame(const struct client_link *link, bool is_sent, unsigned first,
                 struct slice payload) {
     const struct client_options *options = link__bounds(link);
-    const struct log_place place = {.client = options->id, .session = client_link_id(link)};
-    unsigned opcode = first & 0x0f;
-    struct slice shown = payload;
-    if (!options->log_frames) {
-        return;
+    if (options->log_frames) {
+        const struct log_place place = {.client = options->id, .session = client_link_id(link)};
+        char line[WS_SHOWN_MAX];
+        struct slice shown = ws_describe(is_sent, first, payload, line);
+        log_line_forced(LOG_INFO, &place, SLICE_FMT, SLICE_ARG(shown));
     }
-    if (opcode == WS_OP_CLOSE && shown.size >= 2) {
-        unsigned code = (unsigned)(uint8_t)shown.bytes[0] << 8 | (uint8_t)shown.bytes[1];
-        shown = (struct slice){shown.bytes + 2, shown.size - 2};
-        log_line_forced(LOG_INFO, &place, "%s close %u " SLICE_FMT, is_sent ? "sent" : "received",
-                        code, SLICE_ARG(shown));
-        return;
-    }
-    if (opcode == WS_OP_BINARY) {
-        shown = SLICE_NONE;
-    }
-    bool is_cut = shown.size > FRAME_TEXT_MAX;
-    shown.size = is_cut ? FRAME_TEXT_MAX : shown.size;
-    log_line_forced(LOG_INFO, &place, "%s %s, %zu bytes%s: " SLICE_FMT "%s",
-                    is_sent ? "sent" : "received", opcode_name(opcode), payload.size,
-                    first & WS_RSV1 ? " compressed" : "", SLICE_ARG(shown), is_cut ? "..." : "");
 }
-
-/* ---- handshakes ----------------------------------------------------------------------------- */
 
 void say__head(const struct client_link *link, bool is_sent, struct slice head) {
     const struct client_options *options = link__bounds(link);
     const struct log_place place = {.client = options->id, .session = client_link_id(link)};
-    if (!options->log_frames) {
-        return;
-    }
-    bool is_first = true;
-    while (head.size) {
-        struct slice line = slice_trim(slice_cut(head, '\n', &head)), value;
-        struct slice name = slice_cut(line, ':', &value);
-        char text[LINE_MAX_SIZE];
-        if (is_first) {
-            line = client_mask_query(line, text, sizeof(text));
-        } else if (value.bytes && client_is_secret(name)) {
-            int size = snprintf(text, sizeof(text), SLICE_FMT ": ***", SLICE_ARG(name));
-            line =
-                (struct slice){text, (size_t)size < sizeof(text) ? (size_t)size : sizeof(text) - 1};
-        }
-        is_first = false;
-        if (line.size) {
-            log_line_forced(LOG_INFO, &place, "%s " SLICE_FMT, is_sent ? "sent" : "received",
-                            SLICE_ARG(line));
-        }
+    struct http_masked masked = {.rest = head};
+    struct slice line;
+    while (options->log_frames && http_masked_next(&masked, &line)) {
+        log_line_forced(LOG_INFO, &place, "%s " SLICE_FMT, is_sent ? "sent" : "received",
+                        SLICE_ARG(line));
     }
 }

@@ -116,6 +116,6 @@ bool declare__place(const struct config_entry *entry, const struct declare_place
         arena_printf(arena, "%s://%s" SLICE_FMT "%s%s" SLICE_FMT, options->is_secure ? "wss" : "ws",
                      is_v6 ? "[" : "", SLICE_ARG(options->host), is_v6 ? "]" : "", port,
                      SLICE_ARG(options->path));
-    struct slice masked = client_mask_query(slice_of(url), shown, sizeof shown);
+    struct slice masked = http_mask_query(slice_of(url), shown, sizeof shown);
     return url && arena_copy(arena, masked, &options->url) == STATUS_OK && is_good;
 }

@@ -5,6 +5,7 @@ struct server_keys {
     struct server_options options;
     struct config_texts bind, subprotocols;
     int slow_consumer;
+    int log_level;
     struct declare_access access;
     struct declare_tls_keys tls;
     const struct config_node *compression;
@@ -65,6 +66,11 @@ const struct config_field declare_server_fields[] = {
               .doc = "sessions with TLS at once, 37 KB each; 503 past it"),
     FIELD_STRUCT(struct server_keys, tls, "tls", declare__server_tls_fields,
                  .doc = "speaks TLS alone, for https and wss"),
+    FIELD_ENUM(struct server_keys, log_level, "log-level", .choices = declare__log_levels,
+               .doc = "debug tells of each connection, request and session; the log's own level "
+                      "when left out"),
+    FIELD_BOOL(struct server_keys, options.log_frames, "log-frames", .dflt = "false",
+               .doc = "every frame in the log, and the handshake"),
     FIELD_TEXTS(struct server_keys, access.origins, "origins",
                 .doc = "pages of other origins that may ask, or any"),
     FIELD_TEXTS(struct server_keys, access.hosts, "hosts",
@@ -94,6 +100,8 @@ bool declare_server(const struct config_entry *entry, struct arena *arena, struc
     keys.options.subprotocols =
         (struct server_texts){keys.subprotocols.items, keys.subprotocols.count};
     keys.options.slow_consumer = (uint32_t)keys.slow_consumer;
+    keys.options.has_log_level = node && config_get(node, "log-level");
+    keys.options.log_level = (uint32_t)keys.log_level;
     is_good &= declare__compression(&reader, keys.compression, &keys.options.compression,
                                     &keys.options.compression_takeover);
     is_good &= declare__access(node, &keys.access, &reader, &keys.options);

@@ -1,5 +1,4 @@
 /* HTTP/1.x as a codec (RFC 9110, 9112): heads and bodies in, answers out, targets, forms, routing.
- *
  * Deaf: bytes in, views and bytes out; no socket, loop, thread, clock or global. Every slice points
  * into the caller's bytes, into the arena that was given, or into constant memory. Whatever two
  * parsers could read in two ways is refused. A connection is driven like this:
@@ -15,6 +14,7 @@
 
 #include <sys/types.h>
 #include "base/base.h"
+#include "http/mask.h"
 #include "http/methods.h"
 
 /* `reason` is a constant English phrase for the answer's body and the log; nothing of the peer. */

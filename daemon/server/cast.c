@@ -83,6 +83,10 @@ static void cast_one(struct cast *cast, struct session *session) {
         if (!frame || !session__push(session, frame)) {
             return;
         }
+        if (note__shows_frames(session)) {
+            note__frame_line(session, true, out->is_binary ? WS_OP_BINARY : WS_OP_TEXT,
+                             out->payload);
+        }
     }
     if (out->end) {
         (void)session_close(session, WS_NORMAL, SLICE_NONE); /* it is open: just seen */

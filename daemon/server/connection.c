@@ -35,6 +35,9 @@ enum status connection__open(struct server *server, int fd, const struct net_add
     set->connection_count++;
     net_count(&server->counters->connections, 1);
     net_count(&server->counters->connections_open, 1);
+    if (note__is_on(session)) {
+        note__line(session, "a connection of %.*s", (int)http->peer_size, http->peer);
+    }
     if (is_from_outside && session->config->options.tls) {
         tls__begin(session);
     }
@@ -121,6 +124,9 @@ bool connection__keep(struct session *session, const uint8_t *bytes, size_t size
 /* NET_CLOSED: the stream is gone, the struct goes with its last reference. */
 void connection__on_closed(struct session *session) {
     struct server *server = session->server;
+    if (note__is_on(session)) {
+        note__line(session, "a connection has ended");
+    }
     if (session->http) {
         if (session->http->transfer) {
             transfer__end(session->http->transfer);

@@ -189,6 +189,9 @@ static bool accept_head(struct session *session, struct slice *input) {
     struct http_state *http = session->http;
     struct server_set *set = session->server->set;
     struct server_route route = {0};
+    if (note__is_on(session)) {
+        note__request(session);
+    }
     set->events->on_head(set->context, http->request, &route);
     if (!route.is_pending) {
         return follow(session, &route, input->size > 0);

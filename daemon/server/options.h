@@ -63,6 +63,7 @@ enum server_bound {
     SERVER_MAX_TLS_SESSIONS,
     SERVER_BOUNDS
 };
+struct server_addresses;
 struct server_counters { /* of one server on one worker; written there, read anywhere */
     struct net_counters net;
     _Atomic uint64_t connections, connections_failed, connections_open, sessions_open;
@@ -71,6 +72,11 @@ struct server_counters { /* of one server on one worker; written there, read any
     /* Sessions of this server on all workers together, for max-sessions; NULL: this worker alone.
      */
     _Atomic uint64_t *all_sessions;
+    struct server_addresses *addresses; /* likewise, for max-sessions-per-address; NULL: no bound */
 };
+/* Shared by the counters of one server, which it outlives. Sessions that were opened while there
+ * was no bound do not count. NULL: no memory. */
+struct server_addresses *server_addresses_new(struct hash_key key);
+void server_addresses_free(struct server_addresses *addresses); /* or NULL */
 
 #endif

@@ -195,6 +195,10 @@ static enum status begin_answer(struct server_request *request,
                                 bool *keep_alive) {
     struct session *session = request->connection;
     *keep_alive = will_keep_alive(session, response->close);
+    if (note__is_on(session)) {
+        note__line(session, "answered %u with %llu bytes", response->status,
+                   (unsigned long long)size);
+    }
     struct http_answer answer = {.status = response->status,
                                  .minor = request->http.minor,
                                  .keep_alive = *keep_alive,
@@ -281,6 +285,9 @@ void request__refuse(struct session *session, const struct server_route *route, 
     struct http_header headers[16];
     char methods[HTTP_ALLOW_MAX];
     size_t count = 0;
+    if (note__is_on(session)) {
+        note__line(session, "refused with %u", route->status);
+    }
     if (route->status == 405) {
         struct slice list = http_methods_format(route->allowed, methods);
         headers[count++] = (struct http_header){SLICE("Allow"), list};

@@ -25,6 +25,12 @@ void session__begin(struct session *session) {
     session->since_wall_ms = clock->wall_ms(clock);
     session->seen_ms = session->progress_ms = now__ms(session);
     session__begin_timer(session);
+    if (note__is_on(session)) {
+        note__line(session, "a session of " SLICE_FMT " is open", SLICE_ARG(session_peer(session)));
+    }
+    if (note__shows_frames(session)) {
+        note__head(session);
+    }
     if (set->events->on_open) {
         set->events->on_open(set->context, session);
     }
@@ -120,6 +126,9 @@ static void parse(struct session *session, struct ws_input *input) {
 
 /* False when nothing more is to be parsed. */
 static bool on_frame(struct session *session, enum ws_event event, const struct ws_message *frame) {
+    if (note__shows_frames(session)) {
+        note__received(session, event, frame);
+    }
     switch (event) {
         case WS_MESSAGE:
             on_message(session, frame);
@@ -216,6 +225,9 @@ static void go_on(struct session *session) {
 enum status session__send_frame(struct session *session, unsigned first, struct slice payload) {
     uint8_t header[WS_HEADER_MAX];
     size_t size = ws_frame_header(header, first, payload.size, NULL);
+    if (note__shows_frames(session) && (first & 0x08)) { /* messages are shown uncompressed */
+        note__frame_line(session, true, first, payload);
+    }
     struct slice parts[] = {{(const char *)header, size}, payload};
     return net_write(&session->stream, parts, 2);
 }
@@ -254,6 +266,10 @@ enum status session_send(struct session *session, const struct server_outgoing *
         enum status status = session__send_frame(session, first, payload);
         if (status != STATUS_OK) {
             return status;
+        }
+        if (note__shows_frames(session)) {
+            note__frame_line(session, true, out->is_binary ? WS_OP_BINARY : WS_OP_TEXT,
+                             out->payload);
         }
         session->messages_out++;
         net_count(&session->server->counters->messages_out, 1);
@@ -470,7 +486,8 @@ void session__gone(struct session *session) {
     session__leave_place(session);
 }
 
-void session__leave_place(const struct session *session) {
+void session__leave_place(struct session *session) {
+    address__leave(session);
     _Atomic uint64_t *all = session->server->counters->all_sessions;
     if (all) {
         atomic_fetch_sub_explicit(all, 1, memory_order_relaxed);
@@ -479,8 +496,13 @@ void session__leave_place(const struct session *session) {
 
 /* Once a session, with the stream closing already. */
 static void end(struct session *session, const struct server_close *close) {
+    static const char *const names[] = {
+        [SERVER_BY_LOCAL] = "us", [SERVER_BY_PEER] = "the peer", [SERVER_BY_LOST] = "a lost peer"};
     struct server_set *set = session->server->set;
     session->state = SESSION_CLOSED;
+    if (note__is_on(session)) {
+        note__line(session, "the session was closed by %s with %u", names[close->by], close->code);
+    }
     session__gone(session);
     struct session_waiter *waiter;
     while ((waiter = session->waiters) != NULL) {

@@ -86,6 +86,7 @@ struct session {
     struct rest *rest;
     struct session *next_in_table;
     struct membership *rooms;
+    struct address *address; /* that it counts for, or NULL */
     struct session_waiter *waiters;
     void *attachments[2];
     uint64_t since_wall_ms, messages_in, messages_out;
@@ -228,8 +229,8 @@ void session__on_event(struct net_stream *stream, enum net_event event, struct n
 void session__begin(struct session *session);               /* tells on_open */
 void session__doom(struct session *session, unsigned code); /* closes it in the next turn */
 void session__begin_timer(struct session *session);
-void session__gone(struct session *session);              /* out of rooms, table and server */
-void session__leave_place(const struct session *session); /* one fewer of max-sessions */
+void session__gone(struct session *session);        /* out of rooms, table and server */
+void session__leave_place(struct session *session); /* one fewer of max-sessions */
 /* One message of a broadcast; a slow one is closed or left out. Returns whether it was queued. */
 bool session__push(struct session *session, struct net_frame *frame);
 enum status session__send_frame(struct session *session, unsigned first, struct slice payload);
@@ -253,6 +254,19 @@ uint32_t path__hash(const struct server_set *set, struct slice path);
 uint32_t cast__local(struct server_set *set, const struct server_target *target,
                      const struct server_outgoing *out);
 
+/* addresses.c: one more session of the peer's address; false past max-sessions-per-address. */
+bool address__take(struct session *session);
+void address__leave(struct session *session); /* where it counts */
+
+/* note.c: lines at debug, and frames. Ask note__is_on() and note__shows_frames() first. */
+void note__line(const struct session *session, const char *format, ...) PRINTF_LIKE(2, 3);
+void note__request(const struct session *session);
+void note__head(const struct session *session); /* of the opening request */
+void note__frame_line(const struct session *session, bool is_sent, unsigned first,
+                      struct slice payload);
+void note__received(const struct session *session, enum ws_event event,
+                    const struct ws_message *frame);
+
 /* share.c: whether the runs of one connection have had their share of this turn; *begin_ms is 0 at
  * first. */
 bool share__is_used(uint64_t *begin_ms);
@@ -266,6 +280,13 @@ static inline const struct server_options *session__bounds(const struct session 
 }
 static inline bool session__keeps_windows(const struct session *session) {
     return session->ws.compression.has_in_takeover || session->ws.compression.has_out_takeover;
+}
+static inline bool note__is_on(const struct session *session) {
+    const struct server_options *options = session__bounds(session);
+    return options->has_log_level ? options->log_level == LOG_DEBUG : log_is_on(LOG_DEBUG);
+}
+static inline bool note__shows_frames(const struct session *session) {
+    return session__bounds(session)->log_frames;
 }
 static inline uint64_t now__ms(const struct session *session) {
     return net_loop_now_ms(session->stream.loop);

@@ -4,7 +4,7 @@
 #include "server/session.h"
 
 static bool refuse(struct session *session, uint16_t status, const char *text);
-static bool take_place(const struct session *session);
+static bool take_place(struct session *session);
 static enum status answer(struct session *session, const struct ws_agreement *agreement,
                           const struct server_route *route);
 static enum status keep_head(struct session *session, struct slice subprotocol);
@@ -63,6 +63,11 @@ bool upgrade__begin(struct session *session, const struct server_route *route) {
                       is_short_of_tls(options) ? SERVER_MAX_TLS_SESSIONS : SERVER_MAX_SESSIONS);
         return refuse(session, 503, "too many sessions");
     }
+    if (!address__take(session)) {
+        session__leave_place(session);
+        bound__passed(server, SERVER_MAX_PER_ADDRESS);
+        return refuse(session, 503, "too many sessions of this address");
+    }
     if (agreement.compression.is_on && !server->set->deflater &&
         !(server->set->deflater = ws_deflater_new())) {
         session__leave_place(session);
@@ -114,7 +119,7 @@ static bool is_short_of_tls(const struct server_options *options) {
 }
 
 /* Exact also when several workers ask at once. A place is given back by session__leave_place(). */
-static bool take_place(const struct session *session) {
+static bool take_place(struct session *session) {
     _Atomic uint64_t *all = session->server->counters->all_sessions;
     const struct server_options *options = session__bounds(session);
     uint32_t max = is_short_of_tls(options) ? options->max_tls_sessions : options->max_sessions;

@@ -217,4 +217,12 @@ static inline unsigned ws_shared_bits(const struct ws *ws) {
     return c->is_on && !c->has_out_takeover && c->out_bits >= 9 ? c->out_bits : 0;
 }
 
+/* ---- for logs ---------------------------------------------------------------------------------
+ */
+#define WS_SHOWN_BYTES 200 /* of a text or a reason; more is cut */
+#define WS_SHOWN_MAX   512
+/* A frame in words: direction, opcode, size, what it says. `first` as for ws_frame_header(); a
+ * payload that is compressed or binary is not shown. Returns the line in `out` of WS_SHOWN_MAX. */
+struct slice ws_describe(bool is_sent, unsigned first, struct slice payload, char *out);
+
 #endif
