@@ -2,6 +2,7 @@
 #include "daemon/supervisor.h"
 
 #include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -15,6 +16,9 @@
 #include "net/tls.h"
 
 #define NOTE_S             30 /* between two writings of the last known states */
+#define LULL_S             3
+#define QUIET_PULSES       100 /* in a second: two a turn of a loop */
+#define STORM_PULSES       1000
 #define SECOND_MS          1000
 #define EXIT_CONFIGURATION 78
 #define DESCRIPTORS_MAX    1048576
@@ -339,6 +343,22 @@ static void on_signal(uv_signal_t *handle, int number) {
 }
 
 /* A worker that is in the same turn as a second ago is told of once, until it goes on. */
+/* What a storm has left free stays the process's until somebody asks; that takes a while and locks
+ * the heap, so it waits for a lull. */
+static void give_back_memory(struct supervisor *supervisor) {
+    uint64_t sum = net_loop_pulse(supervisor->loop);
+    for (uint32_t i = 0; i < supervisor->worker_count; i++)
+        sum += net_loop_pulse(supervisor->workers[i].loop);
+    uint64_t work = sum - supervisor->pulse_sum;
+    supervisor->pulse_sum = sum;
+    supervisor->work += work;
+    supervisor->quiet_seconds = work < QUIET_PULSES ? supervisor->quiet_seconds + 1 : 0;
+    if (supervisor->quiet_seconds < LULL_S || supervisor->work < STORM_PULSES)
+        return;
+    supervisor->work = 0;
+    malloc_trim(0);
+}
+
 static void on_second(struct net_timer *timer) {
     struct supervisor *supervisor = CONTAINER_OF(timer, struct supervisor, second);
     for (uint32_t i = 0; i < supervisor->worker_count; i++) {
@@ -350,6 +370,7 @@ static void on_second(struct net_timer *timer) {
         supervisor->is_stalled[i] = is_stalled;
         supervisor->pulses[i] = pulse;
     }
+    give_back_memory(supervisor);
     api_second(supervisor);
     if (++supervisor->seconds % NOTE_S == 0)
         note_states(supervisor);

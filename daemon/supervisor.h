@@ -103,7 +103,9 @@ struct supervisor {
     uint64_t *pulses; /* of the workers a second ago */
     bool *is_stalled;
     bool is_degraded;
-    uint64_t seconds; /* that it has served */
+    uint64_t seconds;         /* that it has served */
+    uint64_t pulse_sum, work; /* of all loops: as last seen, and since memory was given back */
+    uint32_t quiet_seconds;
     uint64_t last_reload_ms;
     bool last_reload_ok;
     char *last_reload_error;
