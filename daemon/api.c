@@ -229,6 +229,8 @@ static enum status check(void *context, struct slice path, bool is_strict, struc
 
 /* ---- its life -------------------------------------------------------------------------------- */
 
+_Static_assert(CONTROL_EXPLAIN_MAX >= TRIGGERS_EXPLAIN_MAX, "one fills the other's text");
+
 static const struct control_host host = {.state = tell_state,
                                          .program = tell_program,
                                          .files = tell_files,
@@ -241,6 +243,7 @@ static const struct control_host host = {.state = tell_state,
                                          .check = check,
                                          .schema = describe_schema,
                                          .reference = describe_reference,
+                                         .explain = triggers_explain,
                                          .find_request = triggers_find_request};
 
 bool api_open(struct supervisor *supervisor) {

@@ -110,12 +110,16 @@ static void wait_for_next(struct beat *beat) {
 static void on_due(struct net_timer *timer) {
     struct beat *beat = CONTAINER_OF(timer, struct beat, timer);
     struct engine *engine = beat->triggers->engine;
+    uint64_t why = engine_note_event(engine, &(struct why_event){.kind = "every"});
     wait_for_next(beat);
     if (beat->is_running) {
+        engine_note_refusal(engine, why, beat->trigger, "overlap",
+                            SLICE("the run of the beat before is going on"));
         engine_count_refusal(engine, beat->trigger->task, RUN_OVERLAP);
         return;
     }
-    beat->event = (struct event){.ops = &beat_ops, .trigger = beat->trigger, .cause = RUN_TRIGGER};
+    beat->event = (struct event){
+        .ops = &beat_ops, .trigger = beat->trigger, .cause = RUN_TRIGGER, .why = why};
     beat->is_running = true;
     beat->refs++;
     struct run_verdict verdict = run_begin(engine, beat->trigger->task, &beat->event);

@@ -37,6 +37,10 @@ static void start_all(struct triggers *triggers, const struct trigger_kind *kind
     const struct program *program = engine_program(triggers->engine);
     const struct trigger_client_entry *client =
         program ? index__find_client(program, client_link_client(event->link)) : NULL;
+    const struct why_event noted = {
+        .kind = kind->name, .client = client_link_client(event->link), .text = event->message};
+    event->event.why = engine_note_event(triggers->engine, &noted);
+    event->engine = triggers->engine;
     for (size_t i = 0; client && i < client->count; i++) {
         const struct trigger *trigger = client->triggers[i];
         if (trigger->kind != kind || !matches(trigger, event))

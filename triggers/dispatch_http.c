@@ -28,6 +28,15 @@ const struct event_ops event__http_ops = {.admitted = admitted,
                                           .ended = ended,
                                           .place = place};
 
+static uint64_t note_request(struct triggers *triggers, const struct server_request *request) {
+    const struct why_event event = {.kind = request->http.is_websocket ? "server-upgrade"
+                                                                       : "http-request",
+                                    .server = request->config->options.id,
+                                    .path = request->http.path,
+                                    .text = http_method_text(request->http.method)};
+    return engine_note_event(triggers->engine, &event);
+}
+
 void dispatch__head(void *context, struct server_request *request, struct server_route *out) {
     struct triggers *triggers = context;
     if (!gate__access(triggers, request, out))
@@ -41,6 +50,7 @@ void dispatch__head(void *context, struct server_request *request, struct server
                                                                request->http.method, &out->allowed)
                                             : NULL;
     if (!route) {
+        (void)note_request(triggers, request); /* `why` tells which paths there are */
         out->status = out->allowed ? 405 : is_accepted(server, request->http.path) ? 426 : 404;
         return;
     }
@@ -55,6 +65,9 @@ void dispatch__head(void *context, struct server_request *request, struct server
     /* The body may come turns later, and the program may be another one by then. */
     request->attachment = (void *)(uintptr_t)triggers->generation;
     gate__auth(triggers, request, &args->auth, out);
+    if (out->status == 401)
+        engine_note_refusal(triggers->engine, note_request(triggers, request), trigger, "auth",
+                            SLICE("no credentials that are accepted"));
 }
 
 static void log_unknown_path(struct triggers *triggers, const struct trigger_server *server,
@@ -106,6 +119,7 @@ static void head_of_upgrade(struct triggers *triggers, const struct trigger_serv
     struct slice path = request->http.path;
     if (!is_accepted(server, path)) {
         out->status = 404;
+        (void)note_request(triggers, request); /* likewise */
         log_unknown_path(triggers, server, request);
         return;
     }
@@ -145,9 +159,11 @@ void dispatch__request(void *context, struct server_request *request) {
     const struct trigger_http *args = trigger->args;
     if (args->auth.hmac.name.bytes && !gate__signature(triggers, request, &args->auth))
         return;
-    struct request_event event = {
-        .event = {.ops = &event__http_ops, .trigger = trigger, .cause = RUN_TRIGGER},
-        .request = request};
+    struct request_event event = {.event = {.ops = &event__http_ops,
+                                            .trigger = trigger,
+                                            .cause = RUN_TRIGGER,
+                                            .why = note_request(triggers, request)},
+                                  .request = request};
     event.event.sources[EXPR_HTTP] = &event;
     event__json_init(&event.json, request->body);
     struct run_verdict verdict = run_begin(triggers->engine, trigger->task, &event.event);

@@ -36,6 +36,16 @@ static void begin(struct triggers *triggers, const struct trigger *trigger,
                     &event->event); /* the engine counts what was refused */
 }
 
+static void note(struct triggers *triggers, const struct trigger_kind *kind,
+                 struct session_event *event) {
+    const struct why_event noted = {.kind = kind->name,
+                                    .server = session_server(event->session),
+                                    .path = session_path(event->session),
+                                    .text = event->message};
+    event->event.why = engine_note_event(triggers->engine, &noted);
+    event->engine = triggers->engine;
+}
+
 /* Runs `each` trigger of one kind; a trigger's run may change the program or end the session, so
  * the class is held, and what remains of an older generation is not started. */
 static void start_all(struct triggers *triggers, const struct trigger_kind *kind,
@@ -45,6 +55,7 @@ static void start_all(struct triggers *triggers, const struct trigger_kind *kind
     if (!class)
         return;
     class->refs++;
+    note(triggers, kind, event);
     for (uint32_t i = 0; i < class->count && class->generation == triggers->generation; i++)
         if (class->triggers[i]->kind == kind && (!matches || matches(class->triggers[i], event)))
             begin(triggers, class->triggers[i], event);
@@ -109,6 +120,7 @@ bool event__matches(const struct trigger *trigger, const struct trigger_match *m
             log_line(LOG_WARN, &where, "%s:%u: \"regex\" takes too long on a message",
                      trigger->mark.file, trigger->mark.line);
         }
+        engine_note_refusal(event->engine, event->event.why, trigger, "match", slice_of(gate));
         return false;
     }
     event->event.groups = &event->groups;

@@ -108,8 +108,9 @@ void upgrade__ask(struct triggers *triggers, const struct trigger *trigger,
                   struct server_request *request, struct server_route *out);
 void upgrade__end_all(struct triggers *triggers);
 
-struct session_event {  /* of a server's session or handshake, or of a client's link */
-    struct event event; /* first */
+struct session_event {     /* of a server's session or handshake, or of a client's link */
+    struct event event;    /* first */
+    struct engine *engine; /* that matches it */
     struct session *session;
     struct client_link *link;       /* in place of a session */
     struct server_request *request; /* of a handshake, in place of a session */

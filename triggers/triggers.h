@@ -23,6 +23,13 @@ const struct task *triggers_find_request(const struct program *program, struct s
                                          struct slice raw_path, enum http_method method,
                                          uint64_t *allowed);
 
+/* What kept `trigger` from being considered for an event of its kind: "path", "method" or
+ * "disabled", with what was seen in `*value` (in `text`, of TRIGGERS_EXPLAIN_MAX, or the event's).
+ * NULL: nothing, or the event was of another kind or server. */
+#define TRIGGERS_EXPLAIN_MAX 512
+const char *triggers_explain(const struct trigger *trigger, const struct why_event *event,
+                             struct slice *value, char *text);
+
 struct triggers;
 struct triggers *triggers_new(struct engine *engine,
                               struct net_loop *loop); /* NULL without memory */

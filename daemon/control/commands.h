@@ -4,7 +4,8 @@
  * X(id, noun, verb, arguments, method, path, help, columns)
  *   verb       "" where the noun stands alone
  *   arguments  as in a usage line. A word in capitals is one that must be given: ID goes into the
- *              path, others are sent under their name in lower case. [--name] sends true,
+ *              path, others are sent under their name in lower case; [WORD] may be left out.
+ * [--name] sends true,
  *              [--name WORD] text, with N a number; K=V and K=JSON, which may be repeated, gather
  *              under `vars`; -f is --follow. GET sends them in the query, else they are the body.
  *   path       ID stands for one segment
@@ -93,6 +94,9 @@
     X(limits, "limits", "", "", "GET", "/v1/limits",                                               \
       "lists every bound, where it was set and how often it refused something",                    \
       "of key value set_at refused")                                                               \
+    X(why, "why", "", "[TASK]", "GET", "/v1/why",                                                  \
+      "tells of the last events which tasks were considered, and what kept each from running",     \
+      "at:time event tasks")                                                                       \
     X(log, "log", "",                                                                              \
       "[-f] [--task T] [--run R] [--session S] [--level L]", "GET", "/v1/log",                     \
       "prints the latest lines of the log; with -f goes on", "")                                   \

@@ -95,6 +95,7 @@ struct control_edit {
 typedef void (*control_edit_fn)(void *context, unsigned status, const char *text);
 /* `json` is the whole answer, borrowed for the call. */
 typedef void (*control_reload_fn)(void *context, struct slice json);
+#define CONTROL_EXPLAIN_MAX 512
 struct control_host {
     void (*state)(void *context, struct control_state *out);
     struct program *(*program)(void *context); /* borrowed; NULL before the first one serves */
@@ -115,6 +116,9 @@ struct control_host {
     enum status (*check)(void *context, struct slice path, bool is_strict, struct buffer *out);
     enum status (*schema)(struct buffer *out);
     enum status (*reference)(struct buffer *out);
+    /* As triggers_explain(). */
+    const char *(*explain)(const struct trigger *trigger, const struct why_event *event,
+                           struct slice *value, char *text);
     /* As triggers_find_request(). */
     const struct task *(*find_request)(const struct program *program, struct slice server,
                                        struct slice raw_path, enum http_method method,

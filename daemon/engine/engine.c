@@ -18,7 +18,11 @@ struct engine *engine_new(const struct engine_options *options) {
     if (!options->run_memory_bytes)
         engine->options.run_memory_bytes = RUN_MEMORY_DEFAULT;
     engine->lua = expr_lua_new(options->clock);
-    if (!engine->lua) {
+    engine->why = why__new();
+    if (!engine->lua || !engine->why) {
+        if (engine->lua)
+            expr_lua_free(engine->lua);
+        free(engine->why);
         free(engine);
         return NULL;
     }
@@ -79,6 +83,7 @@ void engine_free(struct engine *engine) {
     drop_generations(engine);
     rates__free(engine);
     ended__free(engine);
+    free(engine->why);
     turns__free_all(engine);
     for (size_t at = 0; (entry = map_next(&engine->locals, &at));) {
         struct task_local *local = entry->value;

@@ -9,6 +9,7 @@
 
 #include "engine/host.h"
 #include "engine/kind.h"
+#include "engine/why.h"
 
 /* ---- programs: all tasks of one generation
  * ---------------------------------------------------------
@@ -139,6 +140,7 @@ struct event {
     enum run_cause cause;
     void *sources[EXPR_FAMILIES];     /* EXPR_RUN is filled by the engine */
     const struct expr_groups *groups; /* of the match, or NULL */
+    uint64_t why;                     /* engine_note_event(); 0: not noted */
 };
 
 /* ---- the engine of one worker

@@ -130,7 +130,13 @@ struct task_rate { /* at-most */
     enum rate_then then;
     struct config_mark mark;
 };
+struct task_witness { /* a name in a condition, to tell its value */
+    struct slice name;
+    const struct expr_template *value;
+};
 struct task_condition {
+    const struct task_witness *witnesses;
+    size_t witness_count;
     const struct expr_template *when;
     uint32_t unmet;
     struct config_mark mark;
@@ -249,6 +255,8 @@ const struct expr_template *template_build_text(struct task_builder *tb, struct 
                                                 const struct config_node *node, enum expr_use use);
 bool tree_build(struct task_builder *tb, const struct config_node *node, struct value_tree *out);
 bool tree_is_constant(const struct value_tree *tree);
+
+void witnesses_build(struct task_builder *tb, struct task_condition *out);
 
 /* What an argument mapping is read with, and what a prepare hook sees. */
 struct prepare {

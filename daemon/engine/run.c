@@ -84,6 +84,7 @@ static struct run_verdict admit(struct run *run, bool asks_conditions) {
     for (size_t i = 0; asks_conditions && i < task->condition_count; i++) {
         if (condition_holds(run, &task->conditions[i]))
             continue;
+        why__refused(run, RUN_UNMET, &task->conditions[i]);
         verdict.gate = RUN_UNMET;
         verdict.status = task->conditions[i].unmet;
         verdict.mark = task->conditions[i].mark;
@@ -175,6 +176,7 @@ static void on_limit(struct engine_timer *timer) {
 static void enter(struct run *run) {
     struct engine *engine = run->engine;
     run->has_entered = true;
+    why__fired(run);
     run->limit.due = on_limit;
     engine->stats.started++;
     run->local->info.runs++;
@@ -219,12 +221,15 @@ static struct run_verdict begin_task(struct engine *engine, const struct task *t
         return verdict;
     }
     run->cause = event->cause;
+    run->why = event->why;
     run->hand_ons = (uint8_t)hand_ons;
     bind_event(run, event);
     verdict = admit(run, true);
     if (verdict.gate == RUN_ADMITTED && !let_in(run, false))
         verdict.gate = RUN_MEMORY;
     if (verdict.gate != RUN_ADMITTED) {
+        if (verdict.gate != RUN_UNMET)
+            why__refused(run, verdict.gate, NULL);
         gate__count_refusal(run, verdict.gate);
         discard(run);
     }
@@ -282,6 +287,7 @@ void run__let_in(struct run *run) {
 void run__refuse(struct run *run, struct run_verdict *verdict) {
     const struct event_ops *ops = run->event ? run->event->ops : NULL;
     const struct task *next = next_in_place(&run->task->shared, verdict->gate, run->hand_ons);
+    why__refused(run, verdict->gate, NULL);
     gate__count_refusal(run, verdict->gate);
     gate__leave(run);
     if (next && run->event)

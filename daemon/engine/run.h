@@ -135,6 +135,7 @@ struct run {
     char id_text[RUN_ID_MAX];
     enum run_cause cause;
     uint32_t depth; /* of causes */
+    uint64_t why;   /* the event's number, or 0 */
     char parent_id[RUN_ID_MAX];
     void (*on_ended)(void *context, const struct run_end *end);
     void (*on_settled)(void *context, const struct run_verdict *verdict);
@@ -183,6 +184,7 @@ struct engine {
     uint64_t sequence;
     struct run_record *ended; /* a ring of ENGINE_ENDED_MAX, made with the first one */
     size_t ended_count, ended_next;
+    struct why *why;
     char first_scratch[SCRATCH_BYTES] __attribute__((aligned(16)));
 };
 
@@ -229,6 +231,12 @@ void gate__count_refusal(struct run *run, enum run_gate gate);
 void ended__note(struct run *run, const struct run_end *end); /* takes over run->error */
 void ended__free(struct engine *engine);
 void run__spell_id(const uint64_t id[2], char *out /* RUN_ID_MAX */);
+
+/* ---- why.c ---- */
+struct why *why__new(void); /* free() */
+void why__fired(struct run *run);
+/* `condition`: NULL, or the one that did not hold. */
+void why__refused(struct run *run, enum run_gate gate, const struct task_condition *condition);
 
 /* ---- strand.c: the loop ---- */
 void strand__init(struct strand *strand, struct run *run, struct strand *parent);

@@ -122,6 +122,7 @@ static bool condition_build(struct task_builder *tb, const struct config_node *n
                      (struct config_target){&decl, sizeof decl}))
         return false;
     out->when = template_build(tb, decl.when, EXPR_AS_CONDITION);
+    witnesses_build(tb, out);
     out->unmet = decl.unmet;
     out->mark = node->mark;
     return out->when != NULL;

@@ -17,6 +17,7 @@ const struct control_command commands[] = {
 struct option { /* of a usage line */
     struct slice name;
     struct slice word; /* what stands for its value; empty: a flag */
+    bool is_optional;  /* a word that need not be given */
 };
 struct line { /* the command line as it is read */
     struct manager *manager;
@@ -220,6 +221,11 @@ static bool next_item(struct slice *usage, struct option *option, struct slice *
     }
     bool is_whole = memchr(item.bytes, ']', item.size) != NULL;
     option->name = strip(item, "[].");
+    if (is_whole && option->name.bytes[0] != '-') {
+        *positional = option->name;
+        *option = (struct option){.is_optional = true};
+        return true;
+    }
     if (!is_whole)
         option->word = strip(slice_cut(*usage, ' ', usage), "[].");
     return true;
@@ -334,6 +340,8 @@ static bool take_positionals(struct line *line) {
     size_t at = 0;
     while (next_item(&usage, &option, &positional)) {
         if (!positional.size)
+            continue;
+        if (at == line->word_count && option.is_optional)
             continue;
         if (at == line->word_count && !slice_is(positional, "KEY=VALUE...")) {
             const struct control_command *command = command_of(manager);

@@ -1,0 +1,140 @@
+"""What `why` tells of events, and the runs that ended."""
+import json
+
+import harness
+
+FILES = """
+    tasks:
+      big:
+        triggers: [{http-request: {path: "/n/{n}", method: GET}}]
+        conditions:
+          - number(HttpPathParam("n")) > 10
+          - 'global.open == true and HttpHeader("x-api-key") ~= "k"'
+        actions: [{http-response: ok}]
+      single:
+        triggers: [{http-request: /single}]
+        mode: single
+        actions: [{wait: 60s}]
+      queue:
+        triggers: [{http-request: "/queue/{key}"}]
+        mode: {type: queued, max-waiting: 0, key: "${HttpPathParam(key)}"}
+        actions: [{wait: 60s}]
+      rare:
+        triggers: [{http-request: /rare}]
+        at-most: {runs: 1, per: 1h}
+        actions: [{http-response: ok}]
+      off:
+        enabled: false
+        triggers: [{http-request: /off}]
+        actions: []
+      guarded:
+        triggers: [{http-request: {path: /guarded, auth: {bearer: {file: tokens}}}}]
+        actions: []
+      hello:
+        triggers: [{server-message: {path: /chat, starts-with: hello}}]
+        actions: [{send-message: hi}]
+      any:
+        triggers: [{server-message: {path: /chat}}]
+        actions: [{send-message: any}]
+"""
+
+
+def why(daemon, *task):
+    """The newest event with its tasks by ID."""
+    newest = daemon.manager_json("why", *task)[0]
+    return newest["event"], {row["task"]: row for row in newest["tasks"]}
+
+
+def test_why_tells_the_first_gate_and_what_it_saw(start):
+    """Each gate: path, method, match key, auth, condition, at-most, mode, disabled. proves T16"""
+    d = start({"bellwire.yaml": FILES, "tokens": "secret\n"}, workers=1)  # so that "the newest" is exact
+
+    def reason(path, task, method="GET", **options):
+        d.http(method, path, **options)
+        event, tasks = why(d, task)
+        assert (event["kind"], event["server"], event["path"], event["method"]) == ("http-request", "main", path, method)
+        assert not tasks[task]["fired"] and tasks[task]["at"].split(":")[0].endswith("bellwire.yaml")
+        return tasks[task]["reason"]
+
+    assert reason("/n/7", "big") == 'condition: number(HttpPathParam("n")) > 10 does not hold; HttpPathParam("n") is "7"'
+    told = reason("/n/77", "big", headers={"X-Api-Key": "hush"})
+    assert told.startswith("condition: global.open == true") and 'global.open is ""' in told and "hush" not in told
+    assert reason("/n/7", "big", method="POST") == "method: POST"
+    assert reason("/nothing", "big") == "path: /nothing is not /n/{n}"
+    assert reason("/off", "off") == "disabled"
+    assert reason("/guarded", "guarded").startswith("auth")
+    d.http("GET", "/rare")
+    assert why(d)[1]["rare"] == {"task": "rare", "fired": True, "reason": None, "at": None}
+    assert reason("/rare", "rare") == "at_most: 1 per 1h"
+    for path, task, said in (("/single", "single", "mode: single, one is running"),
+                             ("/queue/a", "queue", 'mode: queued, 0 waiting, key "a"')):
+        raw = d.raw()
+        raw.send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        harness.wait_for(lambda task=task: d.manager_json("task", "show", task)["runs"], "the first one runs")
+        assert reason(path, task) == said
+        d.manager("task", "stop", task, check=0)
+
+
+def test_why_tells_of_each_task_of_a_message(start):
+    """All tasks that a message came to, in order, with the beginning of the message. proves T16"""
+    d = start({"bellwire.yaml": FILES, "tokens": "secret\n"}, workers=1)
+    ws = d.ws("/chat")
+    ws.send("good morning")
+    assert ws.recv() == "any"
+    event, tasks = why(d)
+    assert (event["kind"], event["path"], event["message"]) == ("server-message", "/chat", "good morning")
+    assert tasks["hello"]["reason"] == "match: starts-with" and tasks["any"]["fired"]
+    assert d.ws("/nowhere", check=False).status == 404
+    event, tasks = why(d)
+    assert event["kind"] == "server-upgrade" and tasks["any"]["reason"] == "path: /nowhere is not /chat"
+    assert 'unknown task "helo"' in d.manager("why", "helo", check=1).stderr
+    assert "server-upgrade" in d.manager("why", check=0).stdout
+
+
+def test_why_remembers_a_bounded_number_of_events(start):
+    """The newest first, on all workers together. proves T16"""
+    d = start({"bellwire.yaml": FILES, "tokens": "secret\n"}, workers=2)
+    raw = d.raw()
+    for number in range(600):
+        raw.send(f"GET /n/{number} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        raw.response()
+    events = d.manager_json("why")
+    assert len(events) == 256 and events[0]["event"]["path"] == "/n/599"
+    times = [event["at"] for event in events]
+    assert times == sorted(times, reverse=True)
+
+
+def test_runs_that_ended_are_listed(start):
+    """The last 1,000 of all workers, the newest first; failed ones with their place. proves T16"""
+    d = start("""
+        tasks:
+          t:
+            triggers: [{http-request: "/{n}"}]
+            actions:
+              - if: HttpPathParam("n") == "bad"
+                then:
+                  - log: before
+                  - fail: it broke
+          long:
+            actions: [{wait: 60s}]
+    """, workers=2)
+    raw = d.raw()
+    for number in range(1100):
+        raw.send(f"GET /{number} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        raw.response()
+    failed_run = d.http("GET", "/bad").headers["x-bellwire-run"]
+    live = d.manager_json("task", "run", "long")["run"]
+    runs = d.manager_json("run", "list")
+    assert runs[0]["id"] == live and runs[0]["state"] == "waiting" and runs[0]["ended"] is None
+    assert len(runs) == 1001 and runs[1]["id"] == failed_run
+    assert {run["state"] for run in runs[2:]} == {"done"}
+    failed = d.manager_json("run", "list", "--failed")
+    assert [run["id"] for run in failed] == [failed_run]
+    assert (failed[0]["error"], failed[0]["step"], failed[0]["trigger"]) == ("it broke", "1/then/2", "http-request")
+    assert failed[0]["at"].endswith("bellwire.yaml:9") and failed[0]["ended"] >= failed[0]["started"]
+    assert d.manager_json("run", "show", failed_run) == failed[0]
+    assert [run["id"] for run in d.manager_json("run", "list", "--task", "long")] == [live]
+    d.manager("run", "cancel", live, check=0)
+    assert d.manager_json("run", "show", live)["state"] == "cancelled"
+    d.manager("run", "cancel", live, check=1)
+    assert json.loads(d.manager("-o", "json", "run", "list", "--task", "none", check=0).stdout) == []
