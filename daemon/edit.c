@@ -17,6 +17,7 @@ struct edit {
 };
 
 static void begin(struct edit *edit);
+static void warn_of_users(struct edit *edit);
 static bool make_declaration(struct edit *edit);
 static bool check(struct edit *edit);
 static void store(struct edit *edit);
@@ -114,9 +115,55 @@ static void begin(struct edit *edit) {
         fail(edit, 404, "unknown %s \"" SLICE_FMT "\"", what(edit), SLICE_ARG(id));
         return;
     }
+    if (verb == EDIT_REMOVE)
+        warn_of_users(edit);
     edit->json = found.is_there && verb == EDIT_SET ? found.json : SLICE("{}");
     if (verb == EDIT_REMOVE || (make_declaration(edit) && check(edit)))
         store(edit);
+}
+
+/* ---- who names it ---------------------------------------------------------------------------- */
+
+/* Keys whose value is an ID: `server`, `start-server` ...; `client`, `client-open` ... */
+static bool is_id_key(struct slice key, enum registry_kind kind) {
+    if (kind == REGISTRY_SERVER)
+        return slice_is(key, "server") || slice_ends_with(key, SLICE("-server"));
+    return slice_is(key, "client") || slice_ends_with(key, SLICE("-client")) ||
+           slice_starts_with(key, SLICE("client-"));
+}
+
+static bool names(const struct config_node *node, enum registry_kind kind, struct slice id) {
+    if (node->kind == CONFIG_SCALAR)
+        return false;
+    for (size_t i = 0; i < node->count; i++) {
+        const struct config_node *item = node->items[i];
+        if (node->kind == CONFIG_MAP && item->kind == CONFIG_SCALAR &&
+            slice_equal(item->text, id) && is_id_key(node->keys[i]->text, kind))
+            return true;
+        if (names(item, kind, id))
+            return true;
+    }
+    return false;
+}
+
+/* Removing goes through; the tasks will fail where they use it. */
+static void warn_of_users(struct edit *edit) {
+    const struct program *program = edit->supervisor->generation->program;
+    struct buffer text;
+    buffer_init(&text, 0);
+    for (size_t i = 0; i < program_task_count(program); i++) {
+        const struct task *task = program_task(program, i);
+        if (task->declaration && names(task->declaration, edit->request.kind, edit->request.id))
+            (void)buffer_printf(&text, "%s\"" SLICE_FMT "\"", text.size ? ", " : "",
+                                SLICE_ARG(task->id)); /* cut without memory */
+    }
+    if (text.size) {
+        const char *whole =
+            arena_printf(&edit->arena, "%s \"" SLICE_FMT "\" is still named by: " SLICE_FMT,
+                         what(edit), SLICE_ARG(edit->request.id), SLICE_ARG(buffer_slice(&text)));
+        edit->warnings = slice_of(whole); /* likewise */
+    }
+    buffer_deinit(&text);
 }
 
 /* ---- the new declaration
@@ -198,7 +245,9 @@ static bool check(struct edit *edit) {
              SLICE_ARG(entry.id));
         return false;
     }
-    entry.value = config_parse(edit->json, what(edit), &edit->arena, &diag);
+    const char *file = generation_row_name(edit->supervisor->generation, &edit->arena, what(edit),
+                                           edit->request.id);
+    entry.value = config_parse(edit->json, file ? file : "", &edit->arena, &diag);
     entry.mark = entry.value ? entry.value->mark : (struct config_mark){0};
     if (entry.value)
         generation_check_row(edit->supervisor->generation, edit->request.kind, &entry, &edit->arena,
@@ -212,7 +261,7 @@ static bool check(struct edit *edit) {
                                 message->hint ? "; " : "",
                                 message->hint ? message->hint : ""); /* cut without memory */
     }
-    (void)arena_copy(&edit->arena, buffer_slice(&text), &edit->warnings); /* likewise */
+    edit->warnings = slice_of(arena_text(&edit->arena, buffer_slice(&text))); /* likewise */
     buffer_deinit(&text);
     if (!diag.errors)
         return true;

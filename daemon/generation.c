@@ -67,11 +67,18 @@ static bool is_declared(const struct config_section *section, struct slice id) {
     return false;
 }
 
+const char *generation_row_name(const struct generation *generation, struct arena *arena,
+                                const char *what, struct slice id) {
+    const char *path = generation->files.main_path ? generation->files.main_path : "";
+    const char *slash = strrchr(path, '/');
+    return arena_printf(arena, "%.*sregistry (%s " SLICE_FMT ")",
+                        slash ? (int)(slash + 1 - path) : 0, path, what, SLICE_ARG(id));
+}
+
 /* A row of the manager as an entry, as if it stood in a file of its own. */
 static bool entry_of(struct generation *generation, const struct registry_row *row,
                      const char *what, struct config_entry *out) {
-    const char *name = arena_printf(&generation->rows_arena, "registry (%s " SLICE_FMT ")", what,
-                                    SLICE_ARG(row->id));
+    const char *name = generation_row_name(generation, &generation->rows_arena, what, row->id);
     const struct config_node *node =
         name ? config_parse(row->declaration, name, &generation->rows_arena, &generation->diag)
              : NULL;

@@ -38,6 +38,10 @@ struct generation {
 /* Always gives a generation, whose diag has all errors and warnings; without a program it is of no
  * other use. */
 struct generation *generation_load(const struct generation_input *input);
+/* The file that a row of the manager stands in, as messages name it: it lies beside the main file,
+ * to which its paths are relative. NULL: no memory. */
+const char *generation_row_name(const struct generation *generation, struct arena *arena,
+                                const char *what, struct slice id);
 /* One row as it would be read; what is wrong goes to `diag`. */
 void generation_check_row(struct generation *generation, enum registry_kind kind,
                           const struct config_entry *entry, struct arena *arena,
