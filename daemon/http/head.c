@@ -10,8 +10,8 @@ static ssize_t judge_size(const char *bytes, size_t size, const struct http_limi
     return http__fail(error, 414, "the request line is too long");
 }
 
-/* Every line feed must follow a carriage return: a peer that ends its lines with a bare line feed
- * would otherwise wait for an answer until the time is up. */
+/* Every line feed must follow a carriage return, and no line begins with one alone: a peer that
+ * ends its lines with a bare line feed would otherwise wait for an answer until the time is up. */
 ssize_t http_head_find(struct http_head_scan *scan, struct slice bytes,
                        const struct http_limits *limits, struct http_error *error) {
     const char *start = bytes.bytes, *end = start + bytes.size;
@@ -27,7 +27,9 @@ ssize_t http_head_find(struct http_head_scan *scan, struct slice bytes,
             scan->scanned_bytes = (size_t)(at - start);
             return judge_size(start, bytes.size, limits, error);
         }
-        if (at[1] == '\r' && at[2] == '\n') {
+        if (at[1] == '\r') {
+            if (at[2] != '\n')
+                return http__fail(error, 400, "a carriage return stands without a line feed");
             size_t size = (size_t)(at - start) + 3;
             ssize_t verdict = judge_size(start, size, limits, error);
             return verdict < 0 ? verdict : (ssize_t)size;

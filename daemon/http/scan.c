@@ -81,7 +81,7 @@ static enum status take_host(struct http__framing *framing, struct slice value,
                              struct http_error *error) {
     if (framing->has_host)
         return http__fail(error, 400, "there are two Host headers");
-    if (value.size > 0 && !http__is_host(value))
+    if (!http__is_host(value)) /* not empty either: RFC 9110 section 4.2.1 */
         return http__fail(error, 400, "the Host header names no host");
     framing->has_host = true;
     framing->host = value;

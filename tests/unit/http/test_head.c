@@ -31,10 +31,11 @@ static void an_unfinished_head_wants_more(void **state) {
 }
 
 /* proves S10 */
-static void bare_line_feeds_and_foreign_protocols_are_refused_at_once(void **state) {
+static void bare_line_ends_and_foreign_protocols_are_refused_at_once(void **state) {
     (void)state;
     static const char *const inputs[] = {"GET / HTTP/1.1\n",
                                          "GET / HTTP/1.1\r\nHost: a\n\n",
+                                         "GET / HTTP/1.1\r\nHost: a\r\n\r\r\n",
                                          "\n",
                                          "\x16\x03\x01\x02",
                                          " GET",
@@ -138,7 +139,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_head_is_found_at_each_split),
         cmocka_unit_test(an_unfinished_head_wants_more),
-        cmocka_unit_test(bare_line_feeds_and_foreign_protocols_are_refused_at_once),
+        cmocka_unit_test(bare_line_ends_and_foreign_protocols_are_refused_at_once),
         cmocka_unit_test(pieces_never_change_where_a_head_ends),
         cmocka_unit_test(the_limit_is_met_exactly_and_passed_by_one),
         cmocka_unit_test(headers_are_found_in_any_case_and_the_first_one_wins),

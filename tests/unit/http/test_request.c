@@ -272,6 +272,8 @@ static const struct bad_head bad_heads[] = {
     {400, SLICE(WITH("Host: a"))},
     {400, SLICE(WITH("host: b"))},
     {400, SLICE("GET / HTTP/1.1\r\nHost : a\r\n\r\n")},
+    {400, SLICE("GET / HTTP/1.1\r\nHost:\r\n\r\n")},
+    {400, SLICE("GET / HTTP/1.0\r\nHost: \t\r\n\r\n")},
     {400, SLICE("GET / HTTP/1.1\r\nHost: a b\r\n\r\n")},
     {400, SLICE("GET / HTTP/1.1\r\nHost: a,b\r\n\r\n")},
     {400, SLICE("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n")},
