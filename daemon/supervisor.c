@@ -403,8 +403,11 @@ static void tear_down(struct supervisor *supervisor) {
     if (supervisor->workers && supervisor->registry)
         note_last(supervisor);
     crypto_pool_free(supervisor->crypto_pool);
-    for (uint32_t i = 0; i < supervisor->worker_count && supervisor->workers; i++)
-        worker_deinit(&supervisor->workers[i]);
+    static void (*const ends[])(struct worker *) = {worker_end_runs, worker_end_peers,
+                                                    worker_deinit};
+    for (size_t end = 0; end < ARRAY_SIZE(ends); end++)
+        for (uint32_t i = 0; i < supervisor->worker_count && supervisor->workers; i++)
+            ends[end](&supervisor->workers[i]);
     if (supervisor->registry) {
         keep_flush(&supervisor->keep);
         registry_close(supervisor->registry);

@@ -71,14 +71,16 @@ bool worker_init(struct worker *worker, const struct worker_options *options) {
     return worker->servers && worker->clients;
 }
 
-/* The engine goes before the servers, since runs hold sessions and requests, and both before the
- * loop. */
-void worker_deinit(struct worker *worker) {
+/* The engine goes before the servers, since runs hold sessions and requests. */
+void worker_end_runs(struct worker *worker) {
     net_timer_stop(&worker->tick);
     if (worker->engine)
         engine_free(worker->engine);
     if (worker->host.loop)
         action_host_end(&worker->host);
+}
+
+void worker_end_peers(struct worker *worker) {
     if (worker->clients)
         client_set_free(worker->clients);
     if (worker->triggers)
@@ -87,6 +89,9 @@ void worker_deinit(struct worker *worker) {
         server_set_free(worker->servers);
     if (worker->triggers)
         triggers_free(worker->triggers);
+}
+
+void worker_deinit(struct worker *worker) {
     if (worker->loop)
         net_loop_free(worker->loop);
 }

@@ -39,6 +39,11 @@ struct worker_options {
 };
 bool worker_init(struct worker *worker,
                  const struct worker_options *options); /* false: without memory */
+/* The end, after all threads were joined: each is called for all workers before the next one is,
+ * since runs wait for what other workers do for them, and what peers leave behind goes to other
+ * workers' mailboxes. */
+void worker_end_runs(struct worker *worker);
+void worker_end_peers(struct worker *worker);
 void worker_deinit(struct worker *worker);
 bool worker_start(struct worker *worker); /* its thread; false when there is none to be had */
 void worker_join(struct worker *worker);  /* after its loop was stopped */

@@ -21,6 +21,13 @@ tasks:
     actions:
       - wait: 20ms
       - send-message: {to: {session: "${to}"}, text: "${text}"}
+  tell:
+    triggers: [{server-message: /tell}]
+    actions:
+      - repeat: {times: 20}
+        do:
+          - send-message: {to: {server: main}, text: "${('x'):rep(1000)}"}
+            save: sent
 """
 
 
@@ -62,3 +69,18 @@ def test_runs_by_hand_that_wait_for_their_turn_are_told_once(daemon):
         assert daemon.manager("task", "run", "slow", "--var", "to=nobody").returncode == 0
     assert daemon.manager("task", "run", "slow", "--var", "to=nobody", "--wait").returncode == 1
     assert daemon.manager_json("status")["sessions"] == 0
+
+
+def test_a_second_term_ends_at_once_amid_sends_between_workers(start):
+    """What waits for another worker's answer is not told, and not used, any more. proves D3"""
+    for _ in range(3):
+        daemon = start(CONFIG, workers=3)
+        peers = [daemon.ws("/tell") for _ in range(12)]
+        for _ in range(20):
+            for ws in peers:
+                ws.send("go")
+        daemon.terminate()
+        daemon.terminate()
+        assert daemon.wait_exit() == 0
+        for ws in peers:
+            ws.socket.close()
