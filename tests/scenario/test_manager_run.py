@@ -75,7 +75,7 @@ def test_starts_without_waiting(daemon):
     assert done["status"] == "started" and done["error"] is None
     assert [row["id"] for row in daemon.manager_json("run", "list", "--task", "slow")] == [done["run"]]
     daemon.manager("task", "stop", "slow", check=0)
-    harness.wait_for(lambda: not daemon.manager_json("run", "list", "--task", "slow"), "it has ended")
+    harness.wait_for(lambda: daemon.manager_json("run", "show", done["run"])["state"] == "cancelled", "it has ended")
 
 
 def test_exit_codes_of_a_wait(daemon):
