@@ -86,7 +86,9 @@ static int by_age(const void *left, const void *right) {
     uint64_t bt = b->has_ended ? b->ended_ms : b->started_ms;
     if (a->has_ended != b->has_ended)
         return a->has_ended ? 1 : -1;
-    return (at < bt) - (at > bt);
+    if (at != bt)
+        return at < bt ? 1 : -1;
+    return -memcmp(a->id.bytes, b->id.bytes, a->id.size < b->id.size ? a->id.size : b->id.size);
 }
 
 static size_t write_runs(struct call *call, const struct gather_part *parts, uint32_t count) {
