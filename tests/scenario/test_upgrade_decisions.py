@@ -242,3 +242,45 @@ def test_wrong_uses_are_load_errors_or_step_errors(start):
     """)
     assert "no handshake waits for this run" in d.http("GET", "/").text
     assert d.ws("/?v=a%0d%0ab", check=False).status == 500
+
+
+WAITING = """
+servers: {main: {bind: "127.0.0.1:0"}, side: {bind: "127.0.0.1:0"}}
+tasks:
+  gate:
+    triggers: [{server-upgrade: {server: side, mode: manual}}]
+    actions: [{log: asked}, {wait: 400ms}, accept-upgrade, {log: "decided %s"}]
+  stop:
+    triggers: [{http-request: {server: main, path: /stop}}]
+    actions: [{stop-server: side}, {http-response: ok}]
+"""
+HANDSHAKE = (b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+
+
+def test_a_handshake_waits_through_a_reload(start):
+    """proves W11 D2"""
+    d = start(WAITING % "before")
+    raw = d.raw("side").send(HANDSHAKE)
+    d.log.wait("asked")
+    d.write(WAITING % "after")
+    assert d.reload()["changes"]["tasks"]["changed"] == ["gate"]
+    assert raw.response().status == 101
+    d.log.wait("decided before")
+    assert d.ws("/", server="side").status == 101
+    d.log.wait("decided after")
+
+
+def test_a_server_that_stops_opens_nothing_that_waits(start):
+    """proves W11 S5 D3"""
+    d = start(WAITING % "late")
+    raw = d.raw("side").send(HANDSHAKE)
+    d.log.wait("asked")
+    assert d.http("GET", "/stop", server="main").text == "ok"
+    assert raw.response().status == 503
+    d.manager("server", "start", "side", check=0)
+    raw = d.raw("side").send(HANDSHAKE)
+    d.log.wait("asked", count=2)
+    d.terminate()
+    assert raw.response().status == 503
+    assert d.wait_exit() == 0

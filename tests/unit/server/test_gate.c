@@ -6,7 +6,8 @@ struct world {
     struct server_request *pending, *done; /* held */
     struct server_route route;
     char user[8], peer[16];
-    size_t heads, opened;
+    size_t heads, opened, faults;
+    char fault[96];
 };
 
 static void on_head(void *context, struct server_request *request, struct server_route *out) {
@@ -33,8 +34,10 @@ static void on_request(void *context, struct server_request *request) {
 static void on_open(void *context, struct session *session) {
     struct world *world = context;
     world->opened++;
-    assert_true(slice_is(session_user(session), "ada"));
-    assert_true(slice_is(session_peer(session), "1.2.3.4"));
+    if (!slice_is(session_path(session), "/now")) {
+        assert_true(slice_is(session_user(session), "ada"));
+        assert_true(slice_is(session_peer(session), "1.2.3.4"));
+    }
 }
 
 static void on_message(void *context, struct session *session, const struct ws_message *message) {
@@ -43,8 +46,18 @@ static void on_message(void *context, struct session *session, const struct ws_m
     assert_int_equal(session_send(session, &out), STATUS_OK);
 }
 
-static const struct server_events events = {
-    .on_head = on_head, .on_request = on_request, .on_open = on_open, .on_message = on_message};
+static void on_error(void *context, const struct server_fault *fault) {
+    struct world *world = context;
+    world->faults++;
+    assert_true(fault->session || (fault->request && !fault->request->is_answered));
+    (void)snprintf(world->fault, sizeof(world->fault), "%s: %s", fault->kind, fault->text);
+}
+
+static const struct server_events events = {.on_error = on_error,
+                                            .on_head = on_head,
+                                            .on_request = on_request,
+                                            .on_open = on_open,
+                                            .on_message = on_message};
 
 static int set_up(void **state) {
     struct world *world = calloc(1, sizeof(*world));
@@ -190,6 +203,117 @@ static void a_204_of_on_head_has_no_body(void **state) {
     peer_free(peer);
 }
 
+static struct peer *ask_to_open(struct world *world, const char *lines) {
+    struct peer *peer = peer_new(&world->rig);
+    peer_say(peer, "GET /a HTTP/1.1\r\n" RIG_UPGRADE);
+    peer_say(peer, lines);
+    peer_say(peer, "\r\n");
+    return peer;
+}
+
+/* proves W11 */
+static void a_decision_adds_headers_and_a_subprotocol_to_the_101(void **state) {
+    struct world *world = *state;
+    struct peer *peer = ask_to_open(world, "Sec-WebSocket-Protocol: a, b\r\n");
+    const struct http_header header = {SLICE("X-Room"), SLICE("7")};
+    RIG_UNTIL(&world->rig, world->pending != NULL);
+    decide(world, (struct server_route){.headers = &header,
+                                        .header_count = 1,
+                                        .subprotocol = SLICE("b"),
+                                        .has_subprotocol = true});
+    expect(peer, "HTTP/1.1 101 ");
+    assert_true(peer_has(peer, "\r\nSec-WebSocket-Protocol: b\r\n"));
+    assert_true(peer_has(peer, "\r\nX-Room: 7\r\n"));
+    assert_int_equal(world->opened, 1);
+    peer_free(peer);
+}
+
+/* proves W11 */
+static void a_decision_for_no_subprotocol_overrules_the_servers_choice(void **state) {
+    struct world *world = *state;
+    struct slice known = SLICE("a");
+    world->rig.options.subprotocols = (struct server_texts){&known, 1};
+    rig_apply(&world->rig);
+    struct peer *peer = ask_to_open(world, "Sec-WebSocket-Protocol: a\r\n");
+    RIG_UNTIL(&world->rig, world->pending != NULL);
+    decide(world, (struct server_route){.has_subprotocol = true});
+    expect(peer, "HTTP/1.1 101 ");
+    assert_false(peer_has(peer, "Sec-WebSocket-Protocol"));
+    peer_free(peer);
+}
+
+/* proves W6 */
+static void a_handshake_that_is_not_decided_in_time_is_told_once(void **state) {
+    struct world *world = *state;
+    struct peer *peer = ask_to_open(world, "");
+    RIG_UNTIL(&world->rig, world->pending != NULL);
+    rig_pass(&world->rig, 120001);
+    expect(peer, "504 Gateway Timeout");
+    decide(world, (struct server_route){0});
+    assert_int_equal(world->faults, 1);
+    assert_string_equal(world->fault, "timeout: the handshake was not decided in time");
+    assert_int_equal(world->opened, 0);
+    peer_free(peer);
+}
+
+static void a_handshake_that_waits_while_its_server_stops_is_refused(void **state) {
+    struct world *world = *state;
+    struct peer *peer = ask_to_open(world, "");
+    RIG_UNTIL(&world->rig, world->pending != NULL);
+    server_set_stop(world->rig.set, SLICE("main"), false);
+    decide(world, (struct server_route){0});
+    expect(peer, "503 Service Unavailable");
+    assert_int_equal(world->opened, 0);
+    peer_free(peer);
+}
+
+/* proves W6 */
+static void faults_of_a_session_are_told_with_their_kind(void **state) {
+    struct world *world = *state;
+    struct peer *peer = peer_open(&world->rig, "/now");
+    peer_send(peer, "\x81\x01x", 3); /* not masked */
+    RIG_UNTIL(&world->rig, peer_is_over(peer));
+    assert_int_equal(world->faults, 1);
+    assert_memory_equal(world->fault, "protocol: ", 10);
+    peer_free(peer);
+    peer = peer_open(&world->rig, "/now");
+    const struct linger reset = {.l_onoff = 1};
+    (void)setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    peer_free(peer);
+    RIG_UNTIL(&world->rig, world->faults == 2);
+    assert_memory_equal(world->fault, "transport: ", 11);
+    peer = peer_open(&world->rig, "/now");
+    rig_pass(&world->rig, 30001);
+    expect(peer, "\x89");
+    for (int i = 0; i < 3; i++) {
+        rig_pass(&world->rig, 10001);
+    }
+    assert_int_equal(world->faults, 3);
+    assert_memory_equal(world->fault, "timeout: ", 9);
+    peer_free(peer);
+}
+
+static void sessions_of_one_address_are_bounded_and_give_their_place_back(void **state) {
+    struct world *world = *state;
+    struct server_addresses *addresses = server_addresses_new((struct hash_key){1, 2});
+    world->rig.counters.addresses = addresses;
+    world->rig.options.max_sessions_per_address = 2;
+    rig_apply(&world->rig);
+    struct peer *one = peer_open(&world->rig, "/now"), *two = peer_open(&world->rig, "/now");
+    struct peer *three = peer_new(&world->rig);
+    peer_say(three, "GET /now HTTP/1.1\r\n" RIG_UPGRADE "\r\n");
+    expect(three, "503 Service Unavailable");
+    assert_true(peer_has(three, "too many sessions of this address"));
+    peer_free(three);
+    peer_free(two);
+    RIG_UNTIL(&world->rig, atomic_load(&world->rig.counters.sessions_open) == 1);
+    peer_free(peer_open(&world->rig, "/now"));
+    peer_free(one);
+    RIG_UNTIL(&world->rig, atomic_load(&world->rig.counters.sessions_open) == 0);
+    world->rig.counters.addresses = NULL;
+    server_addresses_free(addresses);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -201,6 +325,12 @@ int main(void) {
         TEST(a_peer_that_leaves_meanwhile_is_not_decided_on),
         TEST(cors_headers_are_on_answers_and_refusals),
         TEST(a_204_of_on_head_has_no_body),
+        TEST(a_decision_adds_headers_and_a_subprotocol_to_the_101),
+        TEST(a_decision_for_no_subprotocol_overrules_the_servers_choice),
+        TEST(a_handshake_that_is_not_decided_in_time_is_told_once),
+        TEST(a_handshake_that_waits_while_its_server_stops_is_refused),
+        TEST(faults_of_a_session_are_told_with_their_kind),
+        TEST(sessions_of_one_address_are_bounded_and_give_their_place_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
