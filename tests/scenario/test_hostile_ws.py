@@ -80,6 +80,7 @@ def test_a_second_term_ends_at_once_amid_sends_between_workers(start):
             for ws in peers:
                 ws.send("go")
         daemon.terminate()
+        daemon.log.wait("ending")
         daemon.terminate()
         assert daemon.wait_exit() == 0
         for ws in peers:
