@@ -29,7 +29,8 @@ static enum claim_answer ask(struct run *run, struct claim *claim, struct run_ve
     run->is_asking = answer == CLAIM_ASKED;
     run->waits = answer == CLAIM_ASKED || answer == CLAIM_WAITS;
     verdict->gate = answer == CLAIM_REFUSED ? claim->gate : RUN_ADMITTED;
-    verdict->retry_after_ms = claim->retry_after_ms;
+    /* One that is asked on another worker is that worker's to write until it answers. */
+    verdict->retry_after_ms = answer == CLAIM_REFUSED ? claim->retry_after_ms : 0;
     return answer;
 }
 
