@@ -73,8 +73,9 @@
       "enables a task, until the file's own `enabled` changes", "")                                \
     X(task_disable, "task", "disable", "ID", "POST", "/v1/tasks/ID/disable",                       \
       "disables a task: its triggers are gone, until the file's own `enabled` changes", "")        \
-    X(run_list, "run", "list", "[--task T] [--failed]", "GET", "/v1/runs",                                    \
-      "lists the runs, and the last 1,000 that ended", "id task state trigger step started:time ended:time error at")             \
+    X(run_list, "run", "list", "[--task T] [--failed]", "GET", "/v1/runs",                         \
+      "lists the runs, and the last 1,000 that ended",                                             \
+      "id task state trigger step started:time ended:time error at")                               \
     X(run_show, "run", "show", "ID", "GET", "/v1/runs/ID",                                         \
       "shows a run", "")                                                                           \
     X(run_cancel, "run", "cancel", "ID", "POST", "/v1/runs/ID/cancel",                             \

@@ -124,12 +124,14 @@ static void refuse(struct run *run, struct run_verdict *verdict) {
 }
 
 void gate__news(struct run *run, struct claim *claim, enum claim_answer answer) {
-    struct run_verdict verdict = {.gate = RUN_ADMITTED, .retry_after_ms = claim->retry_after_ms};
+    struct run_verdict verdict = {.gate = RUN_ADMITTED};
     if (run->is_cancelled || run->state != RUN_QUEUED)
         return;
     run->is_asking = false;
-    if (answer == CLAIM_REFUSED)
+    if (answer == CLAIM_REFUSED) { /* for good: its home does not write it any more */
         verdict.gate = claim->gate;
+        verdict.retry_after_ms = claim->retry_after_ms;
+    }
     run->waits = answer == CLAIM_WAITS;
     if (answer == CLAIM_GRANTED && claim == run->rate_claim)
         enter_mode(run, &verdict);
