@@ -99,6 +99,7 @@ static inline int bench_unlink(const char *path, const struct stat *info, int ki
 
 static inline void bench_free(struct bench *bench) {
     struct rig *rig = &bench->rig;
+    rig_stop(rig);
     engine_free(bench->engine);
     action_host_end(&bench->host);
     net_timer_stop(&bench->tick);

@@ -87,7 +87,8 @@ static int set_up(void **state) {
     fixture->worker_loop = net_loop_new(&(struct net_loop_options){.clock = &clock_system});
     fixture->engine =
         engine_new(&(struct engine_options){.clock = &clock_system, .wake_at = wake_at});
-    fixture->worker = (struct control_worker){fixture->worker_loop, NULL, fixture->engine};
+    fixture->worker =
+        (struct control_worker){.loop = fixture->worker_loop, .engine = fixture->engine};
     fixture->control = open_one(fixture);
     assert_non_null(fixture->control);
     *state = fixture;

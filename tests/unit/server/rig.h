@@ -74,7 +74,10 @@ static inline void rig_init(struct rig *rig, const struct server_events *events,
 
 static inline void rig_on_drained(void *context) { ((struct rig *)context)->is_drained = true; }
 
-static inline void rig_deinit(struct rig *rig) {
+/* Ends every connection, while whoever is told of it is still there. */
+static inline void rig_stop(struct rig *rig) {
+    if (rig->is_drained)
+        return;
     server_set_drain(rig->set, rig_on_drained, rig);
     server_set_abort(rig->set);
     for (int i = 0; i < RIG_TURNS && !rig->is_drained; i++) {
@@ -82,6 +85,10 @@ static inline void rig_deinit(struct rig *rig) {
         net_loop_turn(rig->loop, 1);
     }
     assert_true(rig->is_drained);
+}
+
+static inline void rig_deinit(struct rig *rig) {
+    rig_stop(rig);
     server_set_free(rig->set);
     net_loop_free(rig->loop);
 }
