@@ -23,7 +23,7 @@ struct net_loop_options {
     uint32_t mailbox_entries;        /* 0: 65,536; an eighth is kept for net_post_control() */
     uint64_t mailbox_bytes;          /* 0: 64 MiB; likewise */
     struct crypto_pool *crypto_pool; /* outlived by the loop; NULL: none, and no TLS */
-    int accept_below; /* descriptors from here on are kept from peers; 0: none is */
+    int accept_below;                /* descriptors from here on are kept from peers; 0: none is */
 };
 struct net_loop *net_loop_new(const struct net_loop_options *options); /* NULL: errno says why */
 /* All streams, listeners, timers and jobs must have ended. Messages left are run with loop NULL. */
