@@ -6,8 +6,8 @@
 #include "actions/program.h"
 
 /* What the kernel's refusals read like, by strerror(3), and the word of sudo(8). */
-static const char *const signs[] = {"Operation not permitted", "Permission denied",
-                                    "Read-only file system",   "Function not implemented",
+static const char *const signs[] = {"Operation not permitted",      "Permission denied",
+                                    "Read-only file system",        "Function not implemented",
                                     "Address family not supported", "no new privileges"};
 
 static const char *find_sign(const struct program_run *run, int error) {

@@ -231,20 +231,20 @@ static enum status check(void *context, struct slice path, bool is_strict, struc
 
 _Static_assert(CONTROL_EXPLAIN_MAX >= TRIGGERS_EXPLAIN_MAX, "one fills the other's text");
 
-static const struct control_host host = {.state = tell_state,
-                                         .program = tell_program,
-                                         .files = tell_files,
-                                         .main = tell_main,
-                                         .servers = tell_servers,
-                                         .clients = tell_clients,
-                                         .reload = reload,
-                                         .edit = edit,
-                                         .switch_task = switch_task,
-                                         .check = check,
-                                         .schema = describe_schema,
-                                         .reference = describe_reference,
-                                         .explain = triggers_explain,
-                                         .find_request = triggers_find_request};
+const struct control_host api_host = {.state = tell_state,
+                                      .program = tell_program,
+                                      .files = tell_files,
+                                      .main = tell_main,
+                                      .servers = tell_servers,
+                                      .clients = tell_clients,
+                                      .reload = reload,
+                                      .edit = edit,
+                                      .switch_task = switch_task,
+                                      .check = check,
+                                      .schema = describe_schema,
+                                      .reference = describe_reference,
+                                      .explain = triggers_explain,
+                                      .find_request = triggers_find_request};
 
 bool api_open(struct supervisor *supervisor) {
     const struct options *options = supervisor->options;
@@ -255,7 +255,7 @@ bool api_open(struct supervisor *supervisor) {
                                     supervisor->workers[i].clients, supervisor->workers[i].engine};
     supervisor->control =
         control_open(&(struct control_options){.loop = supervisor->loop,
-                                               .host = &host,
+                                               .host = &api_host,
                                                .context = supervisor,
                                                .globals = supervisor->keep.reader,
                                                .workers = workers,

@@ -166,17 +166,14 @@ static void plan_rows(struct apply *apply) {
 /* ---- listeners
  * --------------------------------------------------------------------------------------- */
 
-/* The addresses that `row` wants, as they will be compared; at most two a text. */
-static bool wants(const struct server_row *row, const char *requested) {
+/* Whether `row` wants an address, named as when it was asked for. */
+static bool wants(const struct apply *apply, const struct server_row *row, const char *requested) {
     const struct server_texts *bind = &row->config->options.bind;
     for (size_t i = 0; row->is_wanted && i < bind->count; i++) {
-        struct net_address addresses[2];
-        size_t count = 0;
-        char text[NET_ADDRESS_MAX];
-        if (net_bind_parse(bind->items[i], addresses, &count))
-            continue;
+        struct bind_target targets[BIND_TARGETS];
+        size_t count = bind_targets(&apply->supervisor->inherited, bind->items[i], targets);
         for (size_t k = 0; k < count; k++)
-            if (slice_is(net_address_format(&addresses[k], text), requested))
+            if (strcmp(targets[k].requested, requested) == 0)
                 return true;
     }
     return false;
@@ -196,7 +193,7 @@ static void plan_listener(struct apply *apply, struct server_row *row, struct li
     struct slice bound = slice_of(arena_text(&apply->arena, slice_of(listener->bound)));
     for (size_t i = 0; i < apply->changed_count; i++) {
         struct server_row *other = apply->changed[i];
-        if (other == row || !wants(other, listener->requested) ||
+        if (other == row || !wants(apply, other, listener->requested) ||
             has_open(other, listener->requested))
             continue;
         apply->moves[apply->move_count++] = (struct move){row->id, other->id, bound};
@@ -230,7 +227,7 @@ static void plan_listeners(struct apply *apply) {
         for (struct list *one = row->listeners.next; one != &row->listeners; one = next) {
             next = one->next;
             open[used] = CONTAINER_OF(one, struct listener, link);
-            if (!wants(row, open[used]->requested))
+            if (!wants(apply, row, open[used]->requested))
                 owners[used++] = row;
         }
     }

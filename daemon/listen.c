@@ -15,8 +15,8 @@ struct handover { /* one socket on its way to a worker */
 };
 
 static void open_text(struct supervisor *supervisor, struct server_row *row, struct slice text);
-static void open_address(struct supervisor *supervisor, struct server_row *row,
-                         struct net_address *address);
+static void open_target(struct supervisor *supervisor, struct server_row *row,
+                        struct bind_target *target);
 static void hand_over(struct supervisor *supervisor, struct server_row *row,
                       struct listener *listener, const int *fds);
 static void on_worker(struct worker *worker, void *context);
@@ -40,43 +40,35 @@ void supervisor__listen(struct supervisor *supervisor, struct server_row *row) {
 }
 
 static void open_text(struct supervisor *supervisor, struct server_row *row, struct slice text) {
-    struct net_address addresses[2];
-    size_t count;
-    if (net_bind_parse(text, addresses, &count))
-        return; /* the declaration was checked */
+    struct bind_target targets[BIND_TARGETS];
+    size_t count = bind_targets(&supervisor->inherited, text, targets);
     for (size_t i = 0; i < count; i++)
-        open_address(supervisor, row, &addresses[i]);
+        open_target(supervisor, row, &targets[i]);
 }
 
-static void open_address(struct supervisor *supervisor, struct server_row *row,
-                         struct net_address *address) {
-    char requested[NET_ADDRESS_MAX];
-    struct slice text = net_address_format(address, requested);
+static void open_target(struct supervisor *supervisor, struct server_row *row,
+                        struct bind_target *target) {
     struct list *at;
     LIST_FOR_EACH(at, &row->listeners) {
-        if (slice_is(text, CONTAINER_OF(at, struct listener, link)->requested))
+        if (strcmp(target->requested, CONTAINER_OF(at, struct listener, link)->requested) == 0)
             return;
     }
     int fds[256];
-    enum status status = net_listen(address, supervisor->worker_count, fds);
-    if (status) {
-        const char *reason = status == STATUS_EXISTS ? "the address is in use" : strerror(errno);
-        add_error(row, text, reason);
-        const struct log_field field = {SLICE("address"), text};
-        log_line(
-            LOG_ERROR,
-            &(struct log_place){
-                .server = row->id, .error = slice_of(reason), .fields = &field, .field_count = 1},
-            "cannot listen");
+    char why[BIND_WHY_MAX];
+    if (!bind_open(&supervisor->inherited, target, supervisor->worker_count, fds, why)) {
+        add_error(row, slice_of(target->requested), why);
+        const struct log_field field = {SLICE("address"), slice_of(target->requested)};
+        log_line(LOG_ERROR,
+                 &(struct log_place){
+                     .server = row->id, .error = slice_of(why), .fields = &field, .field_count = 1},
+                 "cannot listen");
         return;
     }
     struct listener *listener = base_alloc(sizeof *listener);
-    memcpy(listener->requested, text.bytes, text.size);
-    listener->requested[text.size] = 0;
+    memcpy(listener->requested, target->requested, sizeof listener->requested);
     char bound[NET_ADDRESS_MAX];
-    struct slice bound_text = net_address_format(address, bound);
+    struct slice bound_text = bind_bound(target, bound);
     memcpy(listener->bound, bound_text.bytes, bound_text.size);
-    listener->bound[bound_text.size] = 0;
     list_append(&row->listeners, &listener->link);
     hand_over(supervisor, row, listener, fds);
     const struct log_field field = {SLICE("address"), slice_of(listener->bound)};

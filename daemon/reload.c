@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "daemon/edit.h"
+#include "daemon/observe.h"
 #include "daemon/supervisor.h"
 
 struct waiter {
@@ -74,6 +75,7 @@ static void refuse(struct supervisor *supervisor, struct generation *generation)
     supervisor->last_reload_ok = false;
     free(supervisor->last_reload_error);
     supervisor->last_reload_error = generation_first_error(generation);
+    supervisor->reloads_failed++;
     notify_ready(&supervisor->notify);
     const struct supervisor_reload result = {.generation = generation,
                                              .number = supervisor->generation_number};
@@ -99,6 +101,8 @@ static void on_applied(struct supervisor *supervisor, uint64_t closed_sessions) 
     log_line(LOG_INFO, NULL, "reloaded: generation %llu, tasks %zu added, %zu changed, %zu removed",
              (unsigned long long)result->number, result->tasks.added_count,
              result->tasks.changed_count, result->tasks.removed_count);
+    supervisor->reloads_ok++;
+    observe_apply(supervisor);
     notify_ready(&supervisor->notify);
     tell(supervisor, result);
     free(result);

@@ -11,6 +11,7 @@
 #include "crypto/crypto.h"
 #include "daemon/api.h"
 #include "daemon/edit.h"
+#include "daemon/observe.h"
 #include "daemon/note.h"
 #include "daemon/steer.h"
 #include "net/tls.h"
@@ -47,6 +48,7 @@ int supervisor_run(const struct options *options) {
     arena_init(&supervisor.registry_arena, 4096, 0);
     log_open(STDERR_FILENO, options->log_format, options->log_level);
     (void)signal(SIGPIPE, SIG_IGN); /* cannot fail for a signal that exists */
+    inherited_open(&supervisor.inherited);
     notify_open(&supervisor.notify, &supervisor);
     supervisor.loop = net_loop_new(&(struct net_loop_options){.clock = &clock_system});
     int code = supervisor.loop ? load_first(&supervisor) : 1;
@@ -54,6 +56,7 @@ int supervisor_run(const struct options *options) {
         net_loop_run(supervisor.loop);
     tear_down(&supervisor);
     notify_close(&supervisor.notify);
+    inherited_close(&supervisor.inherited);
     return code;
 }
 
@@ -254,6 +257,7 @@ static bool make_workers(struct supervisor *supervisor) {
     supervisor->hosts = base_alloc(count * sizeof(struct action_host *));
     supervisor->pulses = base_alloc(count * sizeof *supervisor->pulses);
     supervisor->is_stalled = base_alloc(count * sizeof *supervisor->is_stalled);
+    supervisor->stalls = base_alloc(count * sizeof *supervisor->stalls);
     supervisor->exec_helper = find_exec_helper();
     supervisor->crypto_pool = crypto_pool_new(&(struct crypto_pool_options){0});
     arena_init(&supervisor->names_arena, 512, 0);
@@ -322,6 +326,7 @@ static void on_first_applied(struct supervisor *supervisor, uint64_t closed_sess
         return; /* told to end meanwhile */
     supervisor->state = SUPERVISOR_SERVING;
     log_line(LOG_INFO, NULL, "ready");
+    observe_apply(supervisor);
     notify_ready(&supervisor->notify);
     for (uint32_t i = 0; i < supervisor->worker_count; i++)
         if (worker_do(&supervisor->workers[i], begin, NULL, NULL, supervisor))
@@ -367,6 +372,7 @@ static void on_second(struct net_timer *timer) {
         if (is_stalled && !supervisor->is_stalled[i])
             log_line(LOG_WARN, NULL, "worker %u has been busy with one turn for more than a second",
                      i);
+        supervisor->stalls[i] += is_stalled && !supervisor->is_stalled[i];
         supervisor->is_stalled[i] = is_stalled;
         supervisor->pulses[i] = pulse;
     }
@@ -416,6 +422,7 @@ static void tear_down(struct supervisor *supervisor) {
     edit_drop_all(supervisor);
     if (supervisor->control)
         api_close(supervisor);
+    observe_close(supervisor);
     if (supervisor->loop) {
         net_timer_stop(&supervisor->second);
         net_timer_stop(&supervisor->notify.timer);
@@ -444,6 +451,8 @@ static void tear_down(struct supervisor *supervisor) {
     free(supervisor->hosts);
     free(supervisor->pulses);
     free(supervisor->is_stalled);
+    free(supervisor->stalls);
+    free(supervisor->observed);
     free(supervisor->exec_helper);
     free(supervisor->last_reload_error);
     if (supervisor->state_fd >= 0)

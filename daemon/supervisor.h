@@ -9,6 +9,7 @@
 
 #include <uv.h>
 
+#include "daemon/bind.h"
 #include "daemon/generation.h"
 #include "daemon/keep.h"
 #include "daemon/notify.h"
@@ -45,6 +46,8 @@ struct client_row {
     uint32_t owner; /* the worker that it lives on */
     struct client_counters counters;
 };
+struct control_worker;
+struct metrics;
 struct client_changes; /* of clients, on their way to the workers */
 enum supervisor_state {
     SUPERVISOR_STARTING,
@@ -111,6 +114,11 @@ struct supervisor {
     char *last_reload_error;
     struct control *control;
     struct notify notify;
+    struct inherited inherited;
+    struct metrics *metrics; /* made with the workers */
+    struct control_worker *observed;
+    uint64_t *stalls; /* by worker */
+    uint64_t reloads_ok, reloads_failed;
 };
 
 /* Runs the daemon until it is told to end. Returns the exit code. */

@@ -217,8 +217,7 @@ extern const struct clock clock_system;
  * cost, for what asks once an event. */
 extern const struct clock clock_coarse;
 
-/* ---- log: one line an event, never forgeable by a peer ----------------------------------------
- */
+/* ---- log: one line an event, never forgeable by a peer ------------------------------------- */
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_OFF };
 enum log_format { LOG_TEXT, LOG_JSON };
 enum status log_level_parse(struct slice text, enum log_level *out); /* debug info warn error off */
@@ -246,5 +245,6 @@ void log_as_is(enum log_level level, struct slice lines); /* of our own making, 
  * it wants to see, also below the sink's own; forced lines come whatever their level. */
 typedef void (*log_tap_fn)(void *context, enum log_level level, struct slice json_line);
 void log_set_tap(log_tap_fn tap, void *context, enum log_level level);
+#include "base/histogram.h"
 
 #endif

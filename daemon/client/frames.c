@@ -422,6 +422,7 @@ static void end(struct client_link *link, const struct client_close *close) {
     }
     (void)map_remove(&set->links, client_link_id(link)); /* it is there since it opened */
     net_count(&client->counters->sessions_open, (uint64_t)-1);
+    net_count(&client->counters->closes[ws_code_class(close->code)][close->by], 1);
     client__set_state(client, CLIENT_CONNECTED);
     say(client, LOG_INFO, "closed by %s, %u " SLICE_FMT, names[close->by], close->code,
         SLICE_ARG(close->reason));

@@ -3,6 +3,7 @@
 #define BELLWIRE_CLIENT_OPTIONS_H
 
 #include "net/net.h"
+#include "ws/ws.h"
 
 struct client_texts {
     const struct slice *items;
@@ -63,6 +64,7 @@ struct client_counters { /* of one client; written by its worker, read anywhere 
     _Atomic uint64_t connections, connections_failed, connections_open, sessions_open;
     _Atomic uint64_t messages_in, messages_out;
     _Atomic uint64_t refused[CLIENT_BOUNDS];
+    _Atomic uint64_t closes[WS_CODE_CLASSES][3]; /* of sessions; by enum client_closed_by */
 };
 
 #endif

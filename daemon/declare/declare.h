@@ -20,6 +20,7 @@ struct declare_main {
     uint64_t expression_time_ms, expression_memory_bytes;
     uint64_t max_globals_bytes, max_global_bytes;
     uint64_t shutdown_timeout_ms;
+    struct server_texts metrics_bind; /* none: no metrics */
 };
 struct declare_server {
     struct server_options options;
@@ -35,7 +36,7 @@ struct declare_secret {
     struct slice name, value;
     struct config_mark mark;
 };
-struct declare_tls { /* what clients share */
+struct declare_tls {              /* what clients share */
     struct net_tls_store *system; /* NULL: not needed so far */
 };
 struct declaration {
@@ -63,6 +64,10 @@ void declare_release_servers(struct declare_server *servers, size_t count);
 void declare_release_clients(struct declare_client *clients, size_t count);
 /* A node as JSON, plain scalars typed as YAML says. STATUS_NO_MEMORY. */
 enum status declare_json(const struct config_node *node, struct buffer *out);
+
+/* The name in a `bind` text of the shape `fd:NAME`, a socket that systemd passes; else empty. */
+#define DECLARE_FD_NAME_MAX 56
+struct slice declare_fd_name(struct slice text);
 
 extern const struct config_field declare_main_fields[], declare_server_fields[],
     declare_client_fields[], declare_secret_fields[];

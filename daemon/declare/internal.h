@@ -13,6 +13,9 @@ bool declare__spell(const struct config_entry *entry, struct arena *arena, struc
                     struct slice *out);
 bool declare__secret(const struct config_entry *entry, struct arena *arena,
                      struct config_diag *diag, struct declare_secret *out);
+/* What `bind` at `node` (NULL: left out) holds; at least one. False: reported. */
+bool declare__bind(const struct config_node *node, const struct config_texts *texts,
+                   struct config_diag *diag);
 bool declare__main(const struct config_files *files, struct arena *arena, struct config_diag *diag,
                    struct declare_main *out);
 extern const struct config_choice declare__log_levels[];

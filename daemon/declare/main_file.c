@@ -4,8 +4,12 @@
 struct log_keys {
     int level, format;
 };
+struct metrics_keys {
+    struct config_texts bind;
+};
 struct main_keys {
     struct slice workers;
+    struct metrics_keys metrics;
     struct log_keys log;
     struct config_texts include;
     struct declare_main values;
@@ -28,6 +32,11 @@ static const struct config_field log_fields[] = {
                .doc = "how lines look"),
     FIELD_END};
 
+static const struct config_field metrics_fields[] = {
+    FIELD_TEXTS(struct metrics_keys, bind, "bind", .required = true,
+                .doc = "addresses of /metrics, /healthz and /readyz"),
+    FIELD_END};
+
 const struct config_field declare_main_fields[] = {
     FIELD_TEXT(struct main_keys, workers, "workers", .dflt = "auto",
                .doc = "event loops; auto is one per core"),
@@ -35,6 +44,8 @@ const struct config_field declare_main_fields[] = {
                  .doc = "what is written to standard error"),
     FIELD_TEXTS(struct main_keys, include, "include",
                 .doc = "further files; tasks/*.yaml when left out"),
+    FIELD_STRUCT(struct main_keys, metrics, "metrics", metrics_fields,
+                 .doc = "figures for Prometheus; off when left out"),
     FIELD_U32(struct main_keys, values.max_programs, "max-programs", .dflt = "64", .min = 1,
               .max = 100000, .doc = "programs that run at once; more wait in order"),
     FIELD_SIZE(struct main_keys, values.max_run_memory_bytes, "max-run-memory", .dflt = "16MiB",
@@ -70,6 +81,10 @@ bool declare__main(const struct config_files *files, struct arena *arena, struct
     *out = keys.values;
     out->log_level = keys.log.level;
     out->log_format = keys.log.format;
+    const struct config_node *metrics = node ? config_get(node, "metrics") : NULL;
+    if (metrics && metrics->kind == CONFIG_MAP)
+        is_good &= declare__bind(config_get(metrics, "bind"), &keys.metrics.bind, diag);
+    out->metrics_bind = (struct server_texts){keys.metrics.bind.items, keys.metrics.bind.count};
     const struct config_node *log = node ? config_get(node, "log") : NULL;
     out->has_log_level = log && log->kind == CONFIG_MAP && config_get(log, "level");
     out->has_log_format = log && log->kind == CONFIG_MAP && config_get(log, "format");

@@ -11,15 +11,13 @@ struct server_keys {
     const struct config_node *compression;
 };
 
-static bool check_bind(const struct config_node *node, struct server_keys *keys,
-                       struct config_diag *diag);
-
 static const struct config_choice slow_choices[] = {
     {"close", SERVER_SLOW_CLOSE}, {"drop", SERVER_SLOW_DROP}, {NULL, 0}};
 
 const struct config_field declare_server_fields[] = {
     FIELD_TEXTS(struct server_keys, bind, "bind", .dflt = "127.0.0.1:8080",
-                .doc = "addresses to listen on; :PORT is every address"),
+                .doc =
+                    "addresses to listen on; :PORT is every address, fd:NAME a socket of systemd"),
     FIELD_TEXT(struct server_keys, options.name, "name", .doc = "free text"),
     FIELD_BOOL(struct server_keys, options.enabled, "enabled", .dflt = "true",
                .doc = "listens as soon as it is loaded or saved"),
@@ -94,7 +92,7 @@ bool declare_server(const struct config_entry *entry, struct arena *arena, struc
         .diag = diag, .arena = arena, .subject = subject ? subject : "server"};
     bool is_good = config_read(&reader, node, entry->mark, declare_server_fields,
                                (struct config_target){&keys, sizeof keys});
-    is_good &= check_bind(node ? config_get(node, "bind") : NULL, &keys, diag);
+    is_good &= declare__bind(node ? config_get(node, "bind") : NULL, &keys.bind, diag);
     keys.options.id = entry->id;
     keys.options.bind = (struct server_texts){keys.bind.items, keys.bind.count};
     keys.options.subprotocols =
@@ -111,31 +109,5 @@ bool declare_server(const struct config_entry *entry, struct arena *arena, struc
     is_good &= declare__spell(entry, arena, diag, &out->json);
     if (!is_good)
         declare_release_servers(out, 1);
-    return is_good;
-}
-
-static bool check_bind(const struct config_node *node, struct server_keys *keys,
-                       struct config_diag *diag) {
-    bool is_good = true;
-    for (size_t i = 0; node && i < keys->bind.count; i++) {
-        struct net_address addresses[2];
-        size_t count;
-        const struct config_node *item =
-            node->kind == CONFIG_LIST && i < node->count ? node->items[i] : node;
-        enum status status = net_bind_parse(keys->bind.items[i], addresses, &count);
-        if (!status)
-            continue;
-        is_good = false;
-        config_error(diag, item->mark,
-                     "\"bind\" must be an address and a port, got \"" SLICE_FMT "\"%s",
-                     SLICE_ARG(keys->bind.items[i]),
-                     status == STATUS_RANGE ? ": a port is at most 65535" : "");
-        config_hint(diag,
-                    "as in \"127.0.0.1:8080\", \"[::1]:8080\", or \":8080\" for every address");
-    }
-    if (node && keys->bind.count == 0 && is_good) {
-        config_error(diag, node->mark, "\"bind\" must hold at least one address");
-        is_good = false;
-    }
     return is_good;
 }

@@ -7,6 +7,9 @@
 
 void ended__note(struct run *run, const struct run_end *end) {
     struct engine *engine = run->engine;
+    uint64_t ended_ms = engine->options.clock->wall_ms(engine->options.clock);
+    histogram_add(&run->local->info.durations[end->outcome],
+                  ended_ms > run->started_ms ? ended_ms - run->started_ms : 0);
     if (!engine->ended)
         engine->ended = calloc(ENGINE_ENDED_MAX, sizeof *engine->ended);
     if (!engine->ended)
@@ -21,7 +24,7 @@ void ended__note(struct run *run, const struct run_end *end) {
         .local = run->local,
         .trigger = trigger ? trigger->kind->name : NULL,
         .started_ms = run->started_ms,
-        .ended_ms = engine->options.clock->wall_ms(engine->options.clock),
+        .ended_ms = ended_ms,
         .outcome = end->outcome,
     };
     if (end->outcome != RUN_FAILED)

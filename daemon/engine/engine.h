@@ -221,6 +221,7 @@ struct task_info { /* of this worker; sums and the latest are made by who asks *
     uint64_t runs, failures, active, stopping, last_run_ms, last_error_ms; /* wall; 0: never */
     struct slice last_error; /* as long as the program */
     uint64_t refused[RUN_GATES];
+    struct histogram durations[3]; /* of ended runs, by enum run_outcome */
 };
 void engine_task_info(struct engine *engine, const struct task *task, struct task_info *out);
 struct engine_stats {

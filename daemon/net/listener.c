@@ -30,7 +30,8 @@ struct net_listener *net_listener_open(struct net_loop *loop, int fd, net_accept
                                       .loop = loop,
                                       .accept = accept,
                                       .context = context};
-    if (loop__add(loop, &listener->source, EPOLLIN) != STATUS_OK) {
+    /* Exclusive: of those that share a socket of systemd one is woken for a connection, not all. */
+    if (loop__add(loop, &listener->source, EPOLLIN | EPOLLEXCLUSIVE) != STATUS_OK) {
         free(listener);
         return NULL;
     }

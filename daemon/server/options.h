@@ -4,6 +4,7 @@
 
 #include "access/access.h"
 #include "net/net.h"
+#include "ws/ws.h"
 
 enum server_slow { SERVER_SLOW_CLOSE, SERVER_SLOW_DROP };
 struct server_texts {
@@ -69,6 +70,9 @@ struct server_counters { /* of one server on one worker; written there, read any
     _Atomic uint64_t connections, connections_failed, connections_open, sessions_open;
     _Atomic uint64_t requests, answers_dropped, messages_in, messages_out, broadcasts_dropped;
     _Atomic uint64_t refused[SERVER_BOUNDS];
+    _Atomic uint64_t answers[6]; /* by the first digit of their status */
+    struct histogram durations;  /* of requests, from the whole head to the answer */
+    _Atomic uint64_t closes[WS_CODE_CLASSES][3]; /* of sessions; by enum server_closed_by */
     /* Sessions of this server on all workers together, for max-sessions; NULL: this worker alone.
      */
     _Atomic uint64_t *all_sessions;

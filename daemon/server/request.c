@@ -24,6 +24,7 @@ struct server_request *request__new(struct session *session) {
                                        .config = session->config,
                                        .set = set,
                                        .connection = session,
+                                       .began_ms = net_loop_now_ms(set->loop),
                                        .refs = 1,
                                        .is_adopted = session->http->is_adopted};
     return request;
@@ -157,6 +158,9 @@ static enum status write_head(struct session *session, const struct http_answer 
         }
         ssize_t size = http_answer_write(answer, out, room);
         net_write_end(&session->stream, size < 0 ? 0 : (size_t)size);
+        if (size > 0) {
+            net_count(&session->server->counters->answers[answer->status / 100], 1);
+        }
         if (size != STATUS_LIMIT) {
             return size < 0 ? (enum status)size : STATUS_OK;
         }
@@ -207,8 +211,13 @@ static enum status begin_answer(struct server_request *request,
                                  .content_length = size,
                                  .headers = response->headers,
                                  .header_count = response->header_count};
-    return request->cors == ACCESS_NO_CORS ? write_head(session, &answer)
-                                           : write_with_cors(request, &answer);
+    enum status status = request->cors == ACCESS_NO_CORS ? write_head(session, &answer)
+                                                         : write_with_cors(request, &answer);
+    if (status == STATUS_OK) {
+        histogram_add(&session->server->counters->durations,
+                      net_loop_now_ms(request->set->loop) - request->began_ms);
+    }
+    return status;
 }
 
 /* A task that writes Access-Control-Allow-Origin itself has the say. */

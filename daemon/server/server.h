@@ -118,7 +118,7 @@ struct server_request { /* read only, but `attachment` and `label` */
     struct session *connection; /* NULL when the peer is gone or the answer is queued */
     struct server_request *next_spare;
     char *copy, *body_copy, *who_copy; /* what was copied, or NULL */
-    uint64_t body_timeout_ms, response_timeout_ms;
+    uint64_t body_timeout_ms, response_timeout_ms, began_ms;
     uint32_t refs;
     uint8_t cors;
     bool is_answered, is_gone;

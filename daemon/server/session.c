@@ -503,6 +503,7 @@ static void end(struct session *session, const struct server_close *close) {
     if (note__is_on(session)) {
         note__line(session, "the session was closed by %s with %u", names[close->by], close->code);
     }
+    net_count(&session->server->counters->closes[ws_code_class(close->code)][close->by], 1);
     session__gone(session);
     struct session_waiter *waiter;
     while ((waiter = session->waiters) != NULL) {

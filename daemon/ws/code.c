@@ -26,3 +26,16 @@ int ws_close_payload(uint8_t *out, unsigned code, struct slice reason) {
     }
     return 2 + (int)reason.size;
 }
+
+static const char *const class_texts[WS_CODE_CLASSES] = {
+    "1000", "1001", "1002", "1003", "1004", "1005", "1006", "1007", "1008", "1009",
+    "1010", "1011", "1012", "1013", "1014", "1015", "3xxx", "4xxx", "other"};
+
+unsigned ws_code_class(unsigned code) {
+    if (code >= 1000 && code <= 1015) {
+        return code - 1000;
+    }
+    return code / 1000 == 3 ? 16 : code / 1000 == 4 ? 17 : 18;
+}
+
+const char *ws_code_class_text(unsigned code_class) { return class_texts[code_class]; }

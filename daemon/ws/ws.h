@@ -34,6 +34,11 @@ enum ws_code {
 };
 /* 1000-1003, 1007-1014, 3000-4999: may be sent, and are believed when received. */
 bool ws_code_is_valid(unsigned code);
+/* Close codes in classes of bounded number, to count by: each registered one, ranges for the rest.
+ */
+#define WS_CODE_CLASSES 19
+unsigned ws_code_class(unsigned code);               /* below WS_CODE_CLASSES */
+const char *ws_code_class_text(unsigned code_class); /* "1000" .. "1015", "3xxx", "4xxx", "other" */
 
 #define WS_CONTROL_MAX 125 /* bytes of payload of a ping, pong or close frame */
 #define WS_REASON_MAX  123
