@@ -65,9 +65,21 @@ def stored(d, table="servers"):
         return {row[0] for row in db.execute(f"select id from {table}")}
 
 
+def patient(d):
+    """The log may be read a moment after the manager's answer: addresses are waited for."""
+    address = d.address
+
+    def wait_for_address(server=None, index=-1):
+        if server:
+            d.log.wait("listening", server=server)
+        return address(server, index)
+    d.address = wait_for_address
+    return d
+
+
 @pytest.fixture
 def d(start):
-    return start(TASKS)
+    return patient(start(TASKS))
 
 
 def test_an_added_server_listens_at_once_and_a_removed_one_is_gone(d):
@@ -92,6 +104,7 @@ def test_an_added_server_listens_at_once_and_a_removed_one_is_gone(d):
     assert d.http("GET", "/server/side").text == 'Invalid WS Server ID "side"'
     d.manager("server", "add", "side", "bind=127.0.0.1:0", check=0)
     assert d.http("GET", "/server/side").text == "ok"
+    d.log.wait("listening", server="side", count=2)
     assert d.http("GET", "/", server="side").text == "hello from side"
 
 

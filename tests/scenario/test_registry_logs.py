@@ -85,6 +85,7 @@ def test_the_manager_switches_frames_without_a_reconnect(start):
             actions: [{send-message: "${WsMessage}"}]
     """)
     d.manager("server", "add", "side", "bind=127.0.0.1:0", check=0)
+    d.log.wait("listening", server="side")
     ws = d.ws("/", server="side")
     d.manager("server", "set", "side", "log-frames=true", "log-level=debug", check=0)
     mark = d.log.mark()

@@ -279,6 +279,7 @@ def test_a_server_that_stops_opens_nothing_that_waits(start):
     assert d.http("GET", "/stop", server="main").text == "ok"
     assert raw.response().status == 503
     d.manager("server", "start", "side", check=0)
+    d.log.wait("listening", server="side", count=2)
     raw = d.raw("side").send(HANDSHAKE)
     d.log.wait("asked", count=2)
     d.terminate()
