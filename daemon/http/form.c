@@ -45,7 +45,9 @@ static bool next_param(struct slice *rest, struct slice *name, struct slice *val
 
 /* Splits a header's value into its first word and the parameters behind it. */
 static struct slice cut_word(struct slice value, struct slice *params) {
-    const char *mark = value.size > 0 ? memchr(value.bytes, ';', value.size) : NULL;
+    if (value.size == 0) /* absent: no place to count from */
+        value = SLICE("");
+    const char *mark = memchr(value.bytes, ';', value.size);
     size_t size = mark ? (size_t)(mark - value.bytes) : value.size;
     *params = (struct slice){value.bytes + size, value.size - size};
     return http__trim((struct slice){value.bytes, size});
