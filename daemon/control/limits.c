@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "control/internal.h"
+#include "globals/globals.h"
 
 #define NOT_COUNTED UINT64_MAX
 
@@ -102,9 +103,19 @@ static struct config_mark mark_of(const struct config_node *map, const char *key
 
 /* ---- the main file --------------------------------------------------------------------------- */
 
+static uint64_t refused_by(const struct control *control, const char *key, const uint64_t *gates) {
+    if (strcmp(key, "run-memory") == 0)
+        return gates[RUN_MEMORY];
+    if (strcmp(key, "max-globals") == 0)
+        return globals_refused(control->globals).past_all;
+    if (strcmp(key, "max-global") == 0)
+        return globals_refused(control->globals).past_one;
+    return NOT_COUNTED;
+}
+
 /* The table's offsets are those of a larger struct that holds a declare_main; the first bound tells
  * where. */
-static void write_main(struct call *call, const uint64_t *refused) {
+static void write_main(struct call *call, const uint64_t *gates) {
     const struct control *control = call->control;
     const struct config_files *files = control->host->files(control->context);
     const struct declare_main *main = control->host->main(control->context);
@@ -118,13 +129,12 @@ static void write_main(struct call *call, const uint64_t *refused) {
             continue;
         struct config_field field = *found;
         field.offset -= shift;
-        bool is_counted = strcmp(main_bounds[i], "run-memory") == 0;
         const struct row row = {.key = main_bounds[i],
                                 .of = "main",
                                 .field = &field,
                                 .object = main,
                                 .set_at = mark_of(files ? files->main : NULL, main_bounds[i]),
-                                .refused = is_counted ? refused[RUN_MEMORY] : NOT_COUNTED};
+                                .refused = refused_by(control, main_bounds[i], gates)};
         write_row(call, &row);
     }
 }

@@ -34,7 +34,7 @@ struct globals_reader {
 };
 struct globals {
     struct root *_Atomic root;
-    _Atomic uint64_t epoch, max_bytes, max_one_bytes, refused;
+    _Atomic uint64_t epoch, max_bytes, max_one_bytes, past_all, past_one;
     const struct clock *clock;
     struct hash_key key;
     uint32_t reader_count;
@@ -91,7 +91,11 @@ void globals_set_bounds(struct globals *globals, uint64_t max_bytes, uint64_t ma
     atomic_store(&globals->max_one_bytes, max_one_bytes);
 }
 
-uint64_t globals_refused(const struct globals *globals) { return atomic_load(&globals->refused); }
+struct globals_refused globals_refused(const struct globals_reader *reader) {
+    const struct globals *globals = reader->globals;
+    return (struct globals_refused){.past_all = atomic_load(&globals->past_all),
+                                    .past_one = atomic_load(&globals->past_one)};
+}
 
 struct globals_reader *globals_reader(struct globals *globals, uint32_t number) {
     return &globals->readers[number];
@@ -194,8 +198,6 @@ static enum status commit_end(struct commit *commit, enum status status) {
         tree_edit_undo(&commit->edit);
         free(commit->root);
         free(commit->garbage);
-        if (status == STATUS_LIMIT)
-            atomic_fetch_add(&globals->refused, 1);
         return status;
     }
     struct garbage *garbage = commit->garbage;
@@ -219,7 +221,7 @@ static uint64_t cost_of(const struct tree_entry *entry) {
 /* Takes over `box`; NULL leaves a trace of a removed name. */
 static enum status put(struct commit *commit, struct slice name, struct value_box *box,
                        uint64_t updated_ms) {
-    const struct globals *globals = commit->reader->globals;
+    struct globals *globals = commit->reader->globals;
     struct root *root = commit->root;
     uint64_t hash = hash_bytes(&globals->key, name);
     uint64_t before = cost_of(tree_find(root->top, name, hash));
@@ -230,8 +232,11 @@ static enum status put(struct commit *commit, struct slice name, struct value_bo
     entry->item.newest = commit->is_load ? 0 : root->version;
     uint64_t cost = cost_of(entry), bytes = root->bytes - before + cost;
     bool is_larger = box && cost > before && !commit->is_load;
-    if (is_larger && (bytes > commit->max_bytes || value_box_bytes(box) > commit->max_one_bytes))
+    bool is_past_one = is_larger && value_box_bytes(box) > commit->max_one_bytes;
+    if (is_past_one || (is_larger && bytes > commit->max_bytes)) {
+        atomic_fetch_add(is_past_one ? &globals->past_one : &globals->past_all, 1);
         return STATUS_LIMIT;
+    }
     root->bytes = bytes;
     return tree_put(&commit->edit, &root->top, entry);
 }

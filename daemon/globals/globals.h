@@ -22,12 +22,15 @@ struct globals *globals_new(const struct globals_options *options); /* NULL with
 void globals_free(struct globals *globals);                         /* no reader is in use */
 /* From any thread; smaller bounds remove nothing. */
 void globals_set_bounds(struct globals *globals, uint64_t max_bytes, uint64_t max_one_bytes);
-uint64_t globals_refused(const struct globals *globals); /* by the bounds, so far */
 
 struct globals_reader;
 struct globals_reader *globals_reader(struct globals *globals, uint32_t number);
 /* For engine_options; the context is a struct globals_reader. */
 extern const struct engine_globals globals_engine;
+struct globals_refused { /* commits, so far, by the bound that they passed */
+    uint64_t past_all, past_one;
+};
+struct globals_refused globals_refused(const struct globals_reader *reader); /* of all readers */
 
 /* The newest state, until globals_release() or the next globals_snapshot(). */
 void globals_snapshot(struct globals_reader *reader);

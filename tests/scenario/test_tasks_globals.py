@@ -125,4 +125,6 @@ def test_globals_are_bounded(start):
     assert len(d.manager_json("var", "get", "a")["value"]) == 900
     codes = [d.http("POST", f"/put/n{i}", b"x" * 900).text[0] for i in range(6)]
     assert codes == ["0", "0", "1", "1", "1", "1"]
+    refused = {row["key"]: row["refused"] for row in d.manager_json("limits") if row["of"] == "main"}
+    assert (refused["max-global"], refused["max-globals"]) == (1, 4)
     assert d.http("POST", "/put/b", b"\xff").text.startswith("1 a global holds what JSON can")
