@@ -1,4 +1,4 @@
-# Targets: all (default) · test · bench · lint · analyze · install · uninstall · clean
+# Targets: all (default) · test · fuzz · bench · lint · analyze · install · uninstall · clean
 #   make SAN=address | SAN=thread   builds into a folder of its own with that sanitizer (address includes undefined)
 #   make LTO=yes                    into a folder of its own, optimised as one whole: slow to link, a fifth faster
 #   make unit-FOLDER                builds and runs the unit tests of one folder, with what it stands on
@@ -18,6 +18,7 @@ WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-pro
 CFLAGS ?= -O2 -g
 SAN_FLAGS_address = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SAN_FLAGS_thread = -fsanitize=thread -fno-omit-frame-pointer
+SAN_FLAGS_fuzz = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SAN_FLAGS = $(SAN_FLAGS_$(SAN))
 HARDENING = -fPIE -fstack-protector-strong $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-clash-protection
 # To clear or copy a struct gcc writes `rep stos`, whose start costs more than libc's whole loop does.
@@ -122,6 +123,18 @@ test: all unit
 bench: all
 	@$(MAKE) --no-print-directory -C tests/bench OUT=$(abspath $(BUILD))/bench
 	@BUILD=$(BUILD) /usr/bin/python3 tests/bench/run.py $(BENCH)
+# Targets of clang's libFuzzer: a minute each, or SECONDS_EACH; FUZZ names some of them.
+SECONDS_EACH ?= 60
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/daemon/generation.o $(DAEMON_LIBS)
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(OUR_LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) -Wl,--start-group $(DAEMON_LIBS) -Wl,--end-group $(LIB_LIBS)
+.PHONY: fuzz fuzzers
+fuzzers: $(FUZZERS)
+fuzz:
+	@$(MAKE) --no-print-directory SAN=fuzz BUILD=$(BUILD)/fuzz CC=clang fuzzers
+	@BUILD=$(BUILD)/fuzz tests/fuzz/run.py $(SECONDS_EACH) $(FUZZ)
 # The objects, since the rule about globals reads their symbols.
 lint: $(ALL_SOURCES:%.c=$(BUILD)/obj/%.o)
 	@BUILD=$(BUILD) scripts/lint

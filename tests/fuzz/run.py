@@ -1,0 +1,60 @@
+#!/usr/bin/python3
+"""Runs the fuzz targets of $BUILD/fuzz for some seconds each, one after the other, from the kept inputs.
+
+    tests/fuzz/run.py SECONDS [TARGET ...]
+
+A crash becomes a file in tests/fuzz/corpus/TARGET, to be kept with its repair. What a run finds beyond that is
+kept in $BUILD/fuzz/found, not in the tree. Prints what was run; ends with 1 after a crash, leak or hang.
+"""
+import os
+import pathlib
+import re
+import resource
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = ROOT / "tests/fuzz"
+BUILD = ROOT / os.environ.get("BUILD", "build/fuzz")
+MORE_SEEDS = {"config": ["config/examples", "config/examples/tasks", "tests/config/bad", "tests/config/check"]}
+LIMITS = ["-timeout=10", "-rss_limit_mb=1024", "-max_len=8192", "-print_final_stats=1", "-reload=0"]
+
+
+def fuzz(target, seconds):
+    """(has passed, executions, CPU seconds)"""
+    kept = HERE / "corpus" / target
+    found = BUILD / "fuzz/found" / target
+    kept.mkdir(parents=True, exist_ok=True)
+    found.mkdir(parents=True, exist_ok=True)
+    words = HERE / f"{target}.dict"
+    command = [str(BUILD / "fuzz" / target), f"-max_total_time={seconds}", f"-artifact_prefix={kept}/", *LIMITS,
+               *([f"-dict={words}"] if words.exists() else []), str(found), str(kept),
+               *(str(ROOT / folder) for folder in MORE_SEEDS.get(target, ()))]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, cwd=BUILD, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False,
+                          env={**os.environ, "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"})
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    text = done.stdout.decode("utf-8", "replace")
+    runs = re.search(r"stat::number_of_executed_units:\s+(\d+)", text)
+    if done.returncode:
+        print(text[-8000:])
+    return (done.returncode == 0, int(runs[1]) if runs else 0,
+            after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+def main():
+    seconds, names = int(sys.argv[1]), sys.argv[2:]
+    targets = sorted(path.stem[5:] for path in HERE.glob("fuzz_*.c"))
+    total, failed = 0.0, []
+    for target in names or targets:
+        has_passed, runs, cpu = fuzz(target, seconds)
+        total += cpu
+        failed += [] if has_passed else [target]
+        print(f"{'ok' if has_passed else 'FAILED':6} fuzz {target}: {runs} inputs, {cpu:.1f} s of CPU", flush=True)
+    print(f"fuzzed for {total:.0f} s of CPU" + (f"; failed: {' '.join(failed)}" if failed else ""))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
