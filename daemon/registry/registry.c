@@ -83,7 +83,6 @@ enum status registry_open(const char *directory, void (*wake)(void *context), vo
     registry->wake_context = context;
     list_init(&registry->waiting);
     list_init(&registry->ended);
-    *out = registry;
     if (pthread_mutex_init(&registry->mutex, NULL) == 0 &&
         pthread_cond_init(&registry->has_work, NULL) == 0) {
         sigset_t all, old;
@@ -91,8 +90,10 @@ enum status registry_open(const char *directory, void (*wake)(void *context), vo
         pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are the control thread's */
         int failed = pthread_create(&registry->thread, NULL, work, registry);
         pthread_sigmask(SIG_SETMASK, &old, NULL);
-        if (!failed)
+        if (!failed) {
+            *out = registry;
             return STATUS_OK;
+        }
     }
     database__tell(why, "cannot start the registry's thread");
     (void)sqlite3_close(db); /* nothing is prepared on it */
