@@ -145,6 +145,11 @@ static void write_changes(struct out *out, const char *name,
 
 static void on_reloaded(void *context, const struct supervisor_reload *result) {
     struct waiter *waiter = context;
+    if (!result->generation) {
+        waiter->done(waiter->context, SLICE_NONE);
+        free(waiter);
+        return;
+    }
     struct buffer text;
     struct out out;
     buffer_init(&text, 0);

@@ -30,6 +30,7 @@ static void on_worker(struct worker *worker, void *context);
 static void on_worker_done(struct worker *worker, void *context);
 static void finish(struct apply *apply);
 static void on_clients_applied(void *context);
+static void drop(struct apply *apply);
 
 static void *room(struct apply *apply, size_t size) {
     void *memory = arena_zalloc(&apply->arena, size);
@@ -97,6 +98,7 @@ static void take_server(struct apply *apply, const struct declare_server *declar
         row = base_alloc(sizeof *row + supervisor->worker_count * sizeof row->counters[0]);
         row->id = supervisor__copy(declared->options.id);
         list_init(&row->listeners);
+        list_init(&row->orders);
         struct hash_key key;
         crypto_random(&key, sizeof key);
         row->addresses = server_addresses_new(key);
@@ -264,8 +266,14 @@ static void on_worker(struct worker *worker, void *context) {
 static void on_worker_done(struct worker *worker, void *context) {
     (void)worker; /* they are only counted */
     struct apply *apply = context;
-    if (--apply->pending == 0)
+    if (--apply->pending > 0)
+        return;
+    if (apply->supervisor->has_workers) {
         finish(apply);
+    } else {
+        clients__drop(apply->clients);
+        drop(apply);
+    }
 }
 
 static void finish(struct apply *apply) {
@@ -279,6 +287,10 @@ static void finish(struct apply *apply) {
 static void on_clients_applied(void *context) {
     struct apply *apply = context;
     struct supervisor *supervisor = apply->supervisor;
+    if (!supervisor->has_workers) {
+        drop(apply);
+        return;
+    }
     if (supervisor->generation) {
         program_unref(supervisor->generation->program);
         generation_unref(supervisor->generation);
@@ -293,6 +305,18 @@ static void on_clients_applied(void *context) {
     finished(supervisor, closed_sessions);
 }
 
+/* The process ends before all workers have taken it: nobody is told. */
+static void drop(struct apply *apply) {
+    struct generation *generation = apply->generation;
+    free(generation->comparison);
+    generation->comparison = NULL;
+    program_unref(generation->program);
+    generation_unref(generation);
+    apply->supervisor->apply = NULL;
+    arena_deinit(&apply->arena);
+    free(apply);
+}
+
 void supervisor__free_rows(struct supervisor *supervisor) {
     while (!list_is_empty(&supervisor->servers)) {
         struct server_row *row = CONTAINER_OF(supervisor->servers.next, struct server_row, link);
@@ -302,6 +326,7 @@ void supervisor__free_rows(struct supervisor *supervisor) {
             list_remove(&listener->link);
             free(listener);
         }
+        supervisor__drop_orders(row);
         if (row->config)
             server_config_unref(row->config);
         struct slice texts[] = {row->id, row->name, row->json, row->place};

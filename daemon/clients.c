@@ -159,11 +159,15 @@ static void arrive(struct client_changes *changes) {
         return;
     void (*done)(void *context) = changes->done;
     void *context = changes->context;
+    clients__drop(changes);
+    done(context);
+}
+
+void clients__drop(struct client_changes *changes) {
     for (size_t i = 0; i < changes->count; i++)
         if (changes->items[i].config)
             client_config_unref(changes->items[i].config);
     free(changes);
-    done(context);
 }
 
 /* ---- start and stop by the manager ----------------------------------------------------------- */

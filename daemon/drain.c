@@ -7,7 +7,7 @@
 #define LOOK_MS   10
 #define CANCEL_MS 10000
 
-struct drain { /* of one worker; lives on its loop until it is through */
+struct drain { /* of one worker; lives until its loop stops, since its sets may tell it late */
     struct supervisor *supervisor;
     struct worker *worker;
     struct net_timer timer;
@@ -122,8 +122,6 @@ static void look(struct net_timer *timer) {
         return;
     }
     struct supervisor *supervisor = drain->supervisor;
-    worker->drain = NULL;
-    free(drain);
     /* Its loop goes on until all are through: it may keep the turns of others' runs. */
     if (worker_do(worker, is_through, supervisor->loop, on_through, supervisor))
         net_loop_stop(worker->loop); /* the control thread's second signal ends the rest */

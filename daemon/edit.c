@@ -347,6 +347,8 @@ void edit_steer_server(struct supervisor *supervisor, const struct edit_steering
         steering->done(steering->context, STATUS_NOT_FOUND, NULL);
     } else if (supervisor->state >= SUPERVISOR_DRAINING) {
         steering->done(steering->context, STATUS_CANCELLED, NULL);
+    } else if (row->is_stopping) {
+        supervisor__after_stop(row, steering);
     } else if (!steering->is_start) {
         row->is_wanted = false;
         supervisor__stop_server(supervisor, row, steering);

@@ -283,7 +283,7 @@ char *generation_first_error(const struct generation *generation) {
                      message->text) < 0)
             text = NULL;
     }
-    return text ? text : base_strdup(SLICE("the daemon is ending"));
+    return text ? text : base_strdup(SLICE("out of memory"));
 }
 
 static enum status print_list(const struct config_diag *diag, enum config_severity severity,

@@ -29,6 +29,8 @@ const char *supervisor__server_state(const struct server_row *row) {
 }
 
 void supervisor__listen(struct supervisor *supervisor, struct server_row *row) {
+    if (supervisor->state >= SUPERVISOR_DRAINING)
+        return; /* told to end while a change was under way: its workers have closed theirs */
     const char *before = row->since_ms ? supervisor__server_state(row) : "";
     free(row->error);
     row->error = NULL;
@@ -119,13 +121,26 @@ static void add_error(struct server_row *row, struct slice address, const char *
 
 struct stop { /* of one server on all workers; freed with the last answer */
     struct supervisor *supervisor;
+    struct server_row *row; /* stays until the end */
     struct edit_steering steering;
     uint32_t pending;
+};
+struct waiting { /* an order that came while its server was being stopped */
+    struct list link;
+    struct edit_steering steering;
 };
 
 static void on_worker_stop(struct worker *worker, void *context) {
     const struct stop *stop = context;
-    server_set_stop(worker->servers, stop->steering.id, false);
+    server_set_stop(worker->servers, stop->row->id, false);
+}
+
+static struct edit_steering take_order(struct server_row *row) {
+    struct waiting *waiting = CONTAINER_OF(row->orders.next, struct waiting, link);
+    struct edit_steering steering = waiting->steering;
+    list_remove(&waiting->link);
+    free(waiting);
+    return steering;
 }
 
 static void on_worker_stopped(struct worker *worker, void *context) {
@@ -133,10 +148,30 @@ static void on_worker_stopped(struct worker *worker, void *context) {
     struct stop *stop = context;
     if (--stop->pending > 0)
         return;
-    if (stop->supervisor->has_workers) /* else who asked has been told, or is gone */
-        stop->steering.done(stop->steering.context, STATUS_OK, NULL);
-    free((char *)(uintptr_t)stop->steering.id.bytes);
+    struct supervisor *supervisor = stop->supervisor;
+    struct server_row *row = stop->row;
+    struct edit_steering told = stop->steering;
+    row->is_stopping = false;
     free(stop);
+    if (!supervisor->has_workers)
+        return; /* who asked has been told, or is gone */
+    told.done(told.context, STATUS_OK, NULL);
+    while (!row->is_stopping && !list_is_empty(&row->orders)) {
+        struct edit_steering next = take_order(row);
+        edit_steer_server(supervisor, &next);
+    }
+}
+
+void supervisor__after_stop(struct server_row *row, const struct edit_steering *steering) {
+    struct waiting *waiting = base_alloc(sizeof *waiting);
+    waiting->steering = *steering;
+    waiting->steering.id = row->id;
+    list_append(&row->orders, &waiting->link);
+}
+
+void supervisor__drop_orders(struct server_row *row) {
+    while (!list_is_empty(&row->orders))
+        (void)take_order(row); /* who gave it is gone */
 }
 
 void supervisor__stop_server(struct supervisor *supervisor, struct server_row *row,
@@ -151,8 +186,8 @@ void supervisor__stop_server(struct supervisor *supervisor, struct server_row *r
         free(listener);
     }
     struct stop *stop = base_alloc(sizeof *stop);
-    *stop = (struct stop){supervisor, *steering, supervisor->worker_count};
-    stop->steering.id = supervisor__copy(row->id);
+    *stop = (struct stop){supervisor, row, *steering, supervisor->worker_count};
+    row->is_stopping = true;
     for (uint32_t i = 0; i < supervisor->worker_count; i++)
         if (worker_do(&supervisor->workers[i], on_worker_stop, supervisor->loop, on_worker_stopped,
                       stop)) {

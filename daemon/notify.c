@@ -169,7 +169,7 @@ static void on_turn(struct worker *worker, void *context) {
 static void on_turned(struct worker *worker, void *context) {
     (void)worker; /* they are only counted */
     struct notify *notify = context;
-    if (--notify->pending == 0 && notify->is_due)
+    if (--notify->pending == 0 && notify->is_due && notify->supervisor->has_workers)
         feed(notify);
 }
 

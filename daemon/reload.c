@@ -33,6 +33,10 @@ void supervisor__reload(struct supervisor *supervisor, supervisor_reload_fn done
 }
 
 static void start(struct supervisor *supervisor) {
+    if (supervisor->state >= SUPERVISOR_DRAINING) {
+        supervisor__drop_reloads(supervisor);
+        return;
+    }
     supervisor->is_reload_wanted = false;
     notify_reloading(&supervisor->notify);
     struct generation *current = supervisor->generation;
@@ -47,7 +51,7 @@ static void start(struct supervisor *supervisor) {
                                            .is_enabled = switches_is_enabled,
                                            .context = &supervisor->switches};
     struct generation *generation = generation_load(&input);
-    if (!generation->program || supervisor->state >= SUPERVISOR_DRAINING) {
+    if (!generation->program) {
         refuse(supervisor, generation);
         return;
     }
@@ -80,9 +84,13 @@ static void refuse(struct supervisor *supervisor, struct generation *generation)
     const struct supervisor_reload result = {.generation = generation,
                                              .number = supervisor->generation_number};
     tell(supervisor, &result);
-    if (generation->program)
-        program_unref(generation->program);
     generation_unref(generation);
+}
+
+void supervisor__drop_reloads(struct supervisor *supervisor) {
+    const struct supervisor_reload result = {.number = supervisor->generation_number};
+    supervisor->is_reload_wanted = false;
+    tell(supervisor, &result);
 }
 
 static void on_applied(struct supervisor *supervisor, uint64_t closed_sessions) {

@@ -91,7 +91,6 @@ static int load_first(struct supervisor *supervisor) {
                                                 : (enum log_format)main->log_format,
             supervisor->options->has_log_level ? supervisor->options->log_level
                                                : (enum log_level)main->log_level);
-    supervisor->generation = NULL;
     supervisor->worker_count = generation->workers;
     atomic_store(&supervisor->programs.max, main->max_programs);
     bool is_good = open_keep(supervisor, main) && make_workers(supervisor) &&
@@ -387,9 +386,14 @@ static void on_second(struct net_timer *timer) {
 /* ---- the end
  * ------------------------------------------------------------------------------------------ */
 
+/* One more signal must not turn the end into a death by it. */
 static void close_signal(uv_signal_t *handle) {
-    if (handle->data)
-        uv_close((uv_handle_t *)handle, NULL);
+    if (!handle->data)
+        return;
+    int number = handle->signum;
+    uv_close((uv_handle_t *)handle, NULL);
+    if (number)
+        (void)signal(number, SIG_IGN); /* cannot fail for a signal that exists */
 }
 
 static void stop_loop(struct worker *worker, void *context) {
@@ -420,6 +424,8 @@ static void tear_down(struct supervisor *supervisor) {
     }
     supervisor->registry = NULL;
     edit_drop_all(supervisor);
+    switches_drop_all(&supervisor->switches);
+    supervisor__drop_reloads(supervisor);
     if (supervisor->control)
         api_close(supervisor);
     observe_close(supervisor);

@@ -30,7 +30,9 @@ struct server_row { /* one server ID; kept when its declaration is gone, since w
     bool is_declared, is_enabled, is_wanted; /* wanted: should listen; start and stop change it */
     struct server_config *config;
     struct list listeners;
-    char *error; /* of addresses that could not be bound, or NULL */
+    char *error;        /* of addresses that could not be bound, or NULL */
+    bool is_stopping;   /* its workers are closing it */
+    struct list orders; /* that wait for this */
     uint64_t since_ms;
     _Atomic uint64_t all_sessions;      /* of all workers, for max-sessions */
     struct server_addresses *addresses; /* likewise, for max-sessions-per-address */
@@ -61,7 +63,7 @@ struct supervisor_change_list {
     size_t added_count, changed_count, removed_count;
 };
 struct supervisor_reload { /* what a reload did; valid during the call of its `done` */
-    const struct generation *generation;
+    const struct generation *generation; /* NULL: the daemon is ending, nothing was loaded */
     bool is_ok;
     uint64_t number; /* of the generation that serves now */
     struct supervisor_change_list tasks, servers, clients;
@@ -128,6 +130,7 @@ int supervisor_run(const struct options *options);
  * ------------------------------------------ */
 /* Loads the files anew and applies them; `done` is called once. All or nothing. */
 void supervisor__reload(struct supervisor *supervisor, supervisor_reload_fn done, void *context);
+void supervisor__drop_reloads(struct supervisor *supervisor); /* at the end: they are told */
 /* Hands a generation with a program to the workers; `finished` is called when all of it is done. */
 void supervisor__apply(struct supervisor *supervisor, struct generation *generation,
                        void (*finished)(struct supervisor *supervisor, uint64_t closed_sessions));
@@ -141,13 +144,17 @@ struct client_changes *clients__plan(struct supervisor *supervisor,
                                      const struct generation *generation);
 void clients__apply(struct supervisor *supervisor, struct client_changes *changes,
                     void (*done)(void *context), void *context);
+void clients__drop(struct client_changes *changes); /* in place of applying them */
 void clients__free_rows(struct supervisor *supervisor);
 /* Connects or disconnects one, on its worker. NOT_FOUND, NO_MEMORY, LIMIT. */
 enum status clients__steer(struct supervisor *supervisor, struct slice id, bool is_start);
 void supervisor__stored(struct supervisor *supervisor, enum status status); /* degraded or not */
 void supervisor__next(struct supervisor *supervisor); /* the reload or edit that waits */
-/* Closes what `row` has open and ends its sessions with 1001; then tells. */
+/* Closes what `row` has open and ends its sessions with 1001; then tells. What is ordered meanwhile
+ * waits: however many orders come, only one server's stop is on its way to the workers. */
 struct edit_steering;
+void supervisor__after_stop(struct server_row *row, const struct edit_steering *steering);
+void supervisor__drop_orders(struct server_row *row); /* at the end: nobody is told */
 void supervisor__stop_server(struct supervisor *supervisor, struct server_row *row,
                              const struct edit_steering *steering);
 void supervisor__store_rows(struct supervisor *supervisor); /* the file rows, in the registry */

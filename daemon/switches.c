@@ -78,6 +78,15 @@ static void change_free(struct change *change) {
     free(change);
 }
 
+void switches_drop_all(struct switches *switches) {
+    struct list *at;
+    LIST_FOR_EACH(at, &switches->waiting) {
+        struct switches_request *request = &CONTAINER_OF(at, struct change, link)->request;
+        request->done(request->context, 503, "the daemon is ending");
+        request->done = NULL;
+    }
+}
+
 void switches_close(struct switches *switches) {
     while (switches->rows.next && !list_is_empty(&switches->rows))
         drop(CONTAINER_OF(switches->rows.next, struct row, link));
@@ -125,7 +134,7 @@ static void begin(struct change *change) {
     const struct task *task =
         generation ? program_find_task(generation->program, change->request.task) : NULL;
     if (!task || supervisor->state >= SUPERVISOR_DRAINING) {
-        finish(change, task ? 409 : 404, task ? "the daemon is ending" : "unknown task");
+        finish(change, task ? 503 : 404, task ? "the daemon is ending" : "unknown task");
         return;
     }
     if (task->is_enabled == change->request.is_enabled) {
@@ -184,7 +193,8 @@ static void on_applied(struct supervisor *supervisor, uint64_t closed_sessions) 
 static void finish(struct change *change, unsigned status, const char *text) {
     struct supervisor *supervisor = change->supervisor;
     supervisor->switches.change = NULL;
-    change->request.done(change->request.context, status, text);
+    if (change->request.done) /* else it was told that the daemon is ending */
+        change->request.done(change->request.context, status, text);
     change_free(change);
     supervisor__next(supervisor);
 }

@@ -18,7 +18,8 @@ struct switches {
 };
 /* Reads what was stored. False after a line in the log. */
 bool switches_open(struct switches *switches, struct registry *registry);
-void switches_close(struct switches *switches); /* nobody is told */
+void switches_drop_all(struct switches *switches); /* at the end: those that wait get 503 */
+void switches_close(struct switches *switches);    /* after this */
 /* For program_input. */
 bool switches_is_enabled(void *switches, struct slice task, bool by_file);
 /* `status` as of HTTP: 200 404 409 503; a text with each failure, borrowed for the call. */

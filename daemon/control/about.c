@@ -78,6 +78,10 @@ void route__version(struct call *call) {
 
 static void on_reloaded(void *context, struct slice json) {
     struct call *call = context;
+    if (!json.bytes) {
+        call_error(call, 503, SLICE_NONE, "the daemon is ending");
+        return;
+    }
     out_json(&call->out, NULL, json);
     call_answer(call);
 }

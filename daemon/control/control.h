@@ -93,7 +93,7 @@ struct control_edit {
 };
 /* `status` is 200 with warnings or nothing in `text`, or the error; borrowed for the call. */
 typedef void (*control_edit_fn)(void *context, unsigned status, const char *text);
-/* `json` is the whole answer, borrowed for the call. */
+/* `json` is the whole answer, borrowed for the call; bytes NULL: the daemon is ending. */
 typedef void (*control_reload_fn)(void *context, struct slice json);
 #define CONTROL_EXPLAIN_MAX 512
 struct control_host {
