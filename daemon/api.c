@@ -221,7 +221,8 @@ static enum status check(void *context, struct slice path, bool is_strict, struc
                                            .workers = supervisor->worker_count,
                                            .number = supervisor->generation_number + 1,
                                            .servers = &servers,
-                                           .clients = &clients};
+                                           .clients = &clients,
+                                           .before = supervisor->generation};
     struct generation *generation = generation_load(&input);
     bool is_good = generation->program && !(is_strict && generation->diag.warnings);
     enum status status = generation_print_json(generation, is_good, out);

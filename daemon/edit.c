@@ -79,6 +79,10 @@ static struct found find(struct supervisor *supervisor, enum registry_kind kind,
         return (struct found){true, server->origin, server->place, server->json};
     if (client && client->is_declared)
         return (struct found){true, client->origin, client->place, client->json};
+    const struct registry_row *stored = rows_find(
+        kind == REGISTRY_SERVER ? &supervisor->stored_servers : &supervisor->stored_clients, id);
+    if (stored) /* left out, since it could not be read */
+        return (struct found){true, REGISTRY_MANAGER, SLICE(""), stored->declaration};
     return (struct found){.is_there = false};
 }
 

@@ -12,8 +12,8 @@
 #define CHUNK_BYTES      65536
 #define ROWS_CHUNK_BYTES 4096
 
-static bool read_rows(struct generation *generation, const struct registry_rows *servers,
-                      const struct registry_rows *clients);
+static bool read_rows(struct generation *generation, const struct registry_rows *const rows[2],
+                      const struct generation *before, bool *has_kept);
 static struct program *build(struct generation *generation, const struct generation_input *input,
                              struct config_diag *diag);
 static void release(void *object);
@@ -28,8 +28,10 @@ struct generation *generation_load(const struct generation_input *input) {
     if (config_load(input->config, &generation->arena, diag, &generation->files) && !diag->errors)
         config_error(diag, (struct config_mark){.file = input->config}, "out of memory");
     (void)declare_read(&generation->files, &generation->arena, diag,
-                       &generation->declared);                   /* in diag */
-    (void)read_rows(generation, input->servers, input->clients); /* in diag */
+                       &generation->declared); /* in diag */
+    (void)read_rows(generation,
+                    (const struct registry_rows *const[]){input->servers, input->clients},
+                    input->before, NULL); /* in diag */
     uint32_t declared = generation->declared.main.workers;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     generation->workers = input->workers ? input->workers
@@ -47,6 +49,12 @@ static void release_rows(struct generation *generation) {
     declare_release_servers(generation->manager_servers, generation->manager_server_count);
     declare_release_clients(generation->manager_clients, generation->manager_client_count);
     arena_deinit(&generation->rows_arena);
+    while (generation->kept) {
+        struct generation_kept *kept = generation->kept;
+        generation->kept = kept->next;
+        arena_deinit(&kept->arena);
+        free(kept);
+    }
 }
 
 void generation_unref(struct generation *generation) {
@@ -77,13 +85,16 @@ const char *generation_row_name(const struct generation *generation, struct aren
 
 /* A row of the manager as an entry, as if it stood in a file of its own. */
 static bool entry_of(struct generation *generation, const struct registry_row *row,
-                     const char *what, struct config_entry *out) {
+                     const char *what, struct config_entry *out, struct config_diag *diag) {
     const char *name = generation_row_name(generation, &generation->rows_arena, what, row->id);
     const struct config_node *node =
-        name ? config_parse(row->declaration, name, &generation->rows_arena, &generation->diag)
-             : NULL;
-    if (!node || arena_copy(&generation->rows_arena, row->id, &out->id))
+        name ? config_parse(row->declaration, name, &generation->rows_arena, diag) : NULL;
+    if (!node || arena_copy(&generation->rows_arena, row->id, &out->id)) {
+        if (!diag->errors)
+            config_error(diag, (struct config_mark){.file = generation->files.main_path},
+                         "out of memory");
         return false;
+    }
     out->value = node;
     out->mark = node->mark;
     return true;
@@ -101,46 +112,100 @@ static bool is_shadowed(struct generation *generation, const struct config_secti
     return true;
 }
 
-static bool read_servers(struct generation *generation, const struct registry_rows *rows) {
+/* What was found out about a row. One that serves must stay as it is, so its errors are errors; one
+ * that does not is left out, since whoever may mend it needs a daemon that runs. */
+static void report(struct generation *generation, const struct config_diag *found,
+                   const struct registry_row *row, const char *what, bool is_serving) {
+    struct config_diag *diag = &generation->diag;
+    for (size_t i = 0; i < found->count; i++) {
+        const struct config_message *message = &found->messages[i];
+        if (message->severity == CONFIG_ERROR && is_serving)
+            config_error(diag, message->mark, "%s", message->text);
+        else if (message->severity == CONFIG_ERROR)
+            config_warning(diag, message->mark,
+                           "%s \"" SLICE_FMT "\" of the manager is left out: %s", what,
+                           SLICE_ARG(row->id), message->text);
+        else
+            config_warning(diag, message->mark, "%s", message->text);
+        if (message->severity == CONFIG_ERROR && !is_serving)
+            config_hint(diag, "mend it and reload, or `bellwire %s remove " SLICE_FMT "`", what,
+                        SLICE_ARG(row->id));
+        else if (message->hint)
+            config_hint(diag, "%s", message->hint);
+    }
+}
+
+static struct declare_server *find_server(const struct generation *generation, struct slice id) {
+    for (size_t i = 0; generation && i < generation->manager_server_count; i++)
+        if (slice_equal(generation->manager_servers[i].options.id, id))
+            return &generation->manager_servers[i];
+    return NULL;
+}
+
+static struct declare_client *find_client(const struct generation *generation, struct slice id) {
+    for (size_t i = 0; generation && i < generation->manager_client_count; i++)
+        if (slice_equal(generation->manager_clients[i].options.id, id))
+            return &generation->manager_clients[i];
+    return NULL;
+}
+
+static void read_servers(struct generation *generation, const struct registry_rows *rows,
+                         const struct generation *before, bool *has_kept) {
     struct arena *arena = &generation->rows_arena;
     struct config_entry entry;
-    bool is_good = true;
     for (size_t i = 0; i < rows->count; i++) {
         const struct registry_row *row = &rows->items[i];
+        struct declare_server *out = &generation->manager_servers[generation->manager_server_count];
+        struct config_diag found;
         if (row->origin != REGISTRY_MANAGER ||
             is_shadowed(generation, &generation->files.servers, row->id, "server"))
             continue;
-        if (entry_of(generation, row, "server", &entry) &&
-            declare_server(&entry, arena, &generation->diag,
-                           &generation->manager_servers[generation->manager_server_count]))
-            generation->manager_server_count++;
-        else
-            is_good = false;
+        config_diag_init(&found, arena);
+        struct declare_server *serving = find_server(before, row->id);
+        bool is_good = entry_of(generation, row, "server", &entry, &found) &&
+                       declare_server(&entry, arena, &found, out);
+        if (!is_good && serving && has_kept) {
+            *out = *serving;
+            serving->options.tls = NULL; /* it goes with the copy */
+            is_good = *has_kept = true;
+        } else {
+            report(generation, &found, row, "server", serving != NULL);
+        }
+        generation->manager_server_count += is_good;
     }
-    return is_good;
 }
 
-static bool read_clients(struct generation *generation, const struct registry_rows *rows) {
+static void read_clients(struct generation *generation, const struct registry_rows *rows,
+                         const struct generation *before, bool *has_kept) {
     struct arena *arena = &generation->rows_arena;
     struct config_entry entry;
-    bool is_good = true;
     for (size_t i = 0; i < rows->count; i++) {
         const struct registry_row *row = &rows->items[i];
+        struct declare_client *out = &generation->manager_clients[generation->manager_client_count];
+        struct config_diag found;
         if (row->origin != REGISTRY_MANAGER ||
             is_shadowed(generation, &generation->files.clients, row->id, "client"))
             continue;
-        if (entry_of(generation, row, "client", &entry) &&
-            declare_client(&entry, &generation->declared, arena, &generation->diag,
-                           &generation->manager_clients[generation->manager_client_count]))
-            generation->manager_client_count++;
-        else
-            is_good = false;
+        config_diag_init(&found, arena);
+        struct declare_client *serving = find_client(before, row->id);
+        bool is_good = entry_of(generation, row, "client", &entry, &found) &&
+                       declare_client(&entry, &generation->declared, arena, &found, out);
+        if (!is_good && serving && has_kept) {
+            *out = *serving;
+            serving->options.tls = NULL; /* it goes with the copy */
+            is_good = *has_kept = true;
+        } else {
+            report(generation, &found, row, "client", serving != NULL);
+        }
+        generation->manager_client_count += is_good;
     }
-    return is_good;
 }
 
-static bool read_rows(struct generation *generation, const struct registry_rows *servers,
-                      const struct registry_rows *clients) {
+/* With `has_kept`, which is set then, a row of `before` that cannot be read any more is taken over
+ * from there. */
+static bool read_rows(struct generation *generation, const struct registry_rows *const rows[2],
+                      const struct generation *before, bool *has_kept) {
+    const struct registry_rows *servers = rows[REGISTRY_SERVER], *clients = rows[REGISTRY_CLIENT];
     static const struct registry_rows none;
     servers = servers ? servers : &none;
     clients = clients ? clients : &none;
@@ -152,15 +217,34 @@ static bool read_rows(struct generation *generation, const struct registry_rows 
         arena_zalloc(arena, clients->count * sizeof *generation->manager_clients);
     if (!generation->manager_servers || !generation->manager_clients)
         return false;
-    bool is_good = read_servers(generation, servers);
-    return read_clients(generation, clients) && is_good;
+    read_servers(generation, servers, before, has_kept);
+    read_clients(generation, clients, before, has_kept);
+    return true;
 }
 
+/* One server's key that has gone must not end a server because another one was edited. */
 void generation_take_rows(struct generation *generation, const struct registry_rows *servers,
                           const struct registry_rows *clients) {
-    release_rows(generation);
+    const struct generation before = {.manager_servers = generation->manager_servers,
+                                      .manager_clients = generation->manager_clients,
+                                      .manager_server_count = generation->manager_server_count,
+                                      .manager_client_count = generation->manager_client_count};
+    const struct config_diag diag = generation->diag;
+    struct arena memory = generation->rows_arena;
+    bool has_kept = false;
     arena_init(&generation->rows_arena, ROWS_CHUNK_BYTES, 0);
-    (void)read_rows(generation, servers, clients); /* each row was checked when it was stored */
+    (void)read_rows(generation, (const struct registry_rows *const[]){servers, clients}, &before,
+                    &has_kept); /* what was edited was checked when it was stored */
+    generation->diag = diag;    /* that of the load */
+    declare_release_servers(before.manager_servers, before.manager_server_count);
+    declare_release_clients(before.manager_clients, before.manager_client_count);
+    if (has_kept) {
+        struct generation_kept *kept = base_alloc(sizeof *kept);
+        *kept = (struct generation_kept){generation->kept, memory};
+        generation->kept = kept;
+    } else {
+        arena_deinit(&memory);
+    }
 }
 
 void generation_check_row(struct generation *generation, enum registry_kind kind,

@@ -17,8 +17,15 @@ struct generation_input {
     const struct registry_rows
         *servers; /* the manager's rows; those that a file shadows do not count */
     const struct registry_rows *clients;
+    /* That serves, or NULL. A row of the manager that cannot be read is an error where this has it;
+     * else it is left out with a warning. */
+    const struct generation *before;
     bool (*is_enabled)(void *context, struct slice task, bool by_file); /* or NULL */
     void *context;
+};
+struct generation_kept { /* memory of rows that could not be read anew, with an edit */
+    struct generation_kept *next;
+    struct arena arena;
 };
 struct generation {
     struct arena arena; /* the files and all below, but the program */
@@ -29,6 +36,7 @@ struct generation {
     struct declare_server *manager_servers;
     struct declare_client *manager_clients;
     size_t manager_server_count, manager_client_count;
+    struct generation_kept *kept;
     uint32_t workers;
     struct program *program; /* one reference, the caller's to give back; NULL after an error */
     struct supervisor_reload
@@ -46,7 +54,8 @@ const char *generation_row_name(const struct generation *generation, struct aren
 void generation_check_row(struct generation *generation, enum registry_kind kind,
                           const struct config_entry *entry, struct arena *arena,
                           struct config_diag *diag);
-/* The manager's rows anew, after an edit; nothing may be reading the old ones. */
+/* The manager's rows anew, after an edit; nothing may be reading the old ones. One that cannot be
+ * read any more stays as it was. */
 void generation_take_rows(struct generation *generation, const struct registry_rows *servers,
                           const struct registry_rows *clients);
 /* The program of these files compiled again, with another is_enabled(), `number` and `previous`;

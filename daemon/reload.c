@@ -48,6 +48,7 @@ static void start(struct supervisor *supervisor) {
                                            .previous = current ? current->program : NULL,
                                            .servers = &servers,
                                            .clients = &clients,
+                                           .before = current,
                                            .is_enabled = switches_is_enabled,
                                            .context = &supervisor->switches};
     struct generation *generation = generation_load(&input);

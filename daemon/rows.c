@@ -40,6 +40,13 @@ void rows_put(struct rows *rows, struct slice id, struct slice declaration) {
     rows->items[rows->count++] = row;
 }
 
+const struct registry_row *rows_find(const struct rows *rows, struct slice id) {
+    for (size_t i = 0; i < rows->count; i++)
+        if (slice_equal(rows->items[i].id, id))
+            return &rows->items[i];
+    return NULL;
+}
+
 void rows_remove(struct rows *rows, struct slice id) {
     for (size_t i = 0; i < rows->count; i++)
         if (slice_equal(rows->items[i].id, id)) {

@@ -16,6 +16,7 @@ void rows_init(struct rows *rows, const struct registry_rows *stored);
 void rows_deinit(struct rows *rows);
 void rows_put(struct rows *rows, struct slice id, struct slice declaration);
 void rows_remove(struct rows *rows, struct slice id);
+const struct registry_row *rows_find(const struct rows *rows, struct slice id); /* or NULL */
 struct registry_rows rows_view(const struct rows *rows); /* until the next change */
 
 #endif
