@@ -4,7 +4,7 @@
 #   make unit-FOLDER                builds and runs the unit tests of one folder, with what it stands on
 #   make install DESTDIR=... PREFIX=/usr/local   programs, units, schema, and a configuration where there is none
 #   make uninstall                  what install made, but for configuration and state
-#   make deb                        a Debian package in build/deb (needs debhelper)
+#   make deb                        a Debian package in build/deb (needs debhelper and fakeroot)
 SAN ?=
 LTO ?=
 BUILD ?= build$(if $(SAN),/$(SAN))$(if $(LTO),/lto)
@@ -87,7 +87,7 @@ unit-$(1): $$(UNITS_$(1))
 endef
 
 PROGRAMS = $(BUILD)/bellwired $(BUILD)/bellwire $(BUILD)/bellwire-exec
-.PHONY: all test bench lint analyze install uninstall clean unit
+.PHONY: deb all test bench lint analyze install uninstall clean unit
 all: $(PROGRAMS)
 $(foreach f,$(FOLDERS),$(eval $(call FOLDER_RULES,$(f))))
 
@@ -103,7 +103,7 @@ $(BUILD)/bellwire: $(BUILD)/lib/manager.a $(BUILD)/lib/base.a
 $(BUILD)/bellwire-exec: daemon/bellwire_exec.c
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
-	@$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O2 -static -o $@ $<
+	@$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O2 -g -static -o $@ $<
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -156,7 +156,9 @@ SCHEMA = $(SHARE)/bellwire/bellwire.schema.json
 install_text = sed -e 's,@bindir@,$(PREFIX)/bin,g' -e 's,/usr/share/bellwire/,$(SHARE)/bellwire/,' $(2) | install -D -m $(1) /dev/stdin $(DESTDIR)$(3)
 DEFAULT_CONFIG := $(patsubst config/default/%,%,$(wildcard config/default/*.yaml config/default/tasks/*.yaml))
 INSTALLED = $(PREFIX)/bin/bellwired $(PREFIX)/bin/bellwire $(PREFIX)/libexec/bellwire $(UNIT_DIR)/bellwire.service $(UNIT_DIR)/bellwire.socket \
-    $(PREFIX)/lib/sysusers.d/bellwire.conf $(PREFIX)/lib/tmpfiles.d/bellwire.conf $(SHARE)/bellwire $(SHARE)/doc/bellwire
+    $(PREFIX)/lib/sysusers.d/bellwire.conf $(PREFIX)/lib/tmpfiles.d/bellwire.conf $(SHARE)/bellwire $(SHARE)/doc/bellwire \
+    $(SHARE)/man/man1/bellwire.1 $(SHARE)/man/man5/bellwire.yaml.5 $(SHARE)/man/man8/bellwired.8 \
+    $(SHARE)/bash-completion/completions/bellwire $(ZSH_DIR)/_bellwire
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(BUILD)/bellwired $(BUILD)/bellwire $(DESTDIR)$(PREFIX)/bin
@@ -167,6 +169,11 @@ install: all
 	install -D -m 644 scripts/bellwire.tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/bellwire.conf
 	install -d $(DESTDIR)$(SHARE)/bellwire
 	$(BUILD)/bellwired --schema >$(DESTDIR)$(SCHEMA)
+	scripts/man-pages $(BUILD) $(BUILD)/man
+	scripts/completions $(BUILD) $(BUILD)/completions
+	for n in 1 5 8; do install -d $(DESTDIR)$(SHARE)/man/man$$n && install -m 644 $(BUILD)/man/*.$$n $(DESTDIR)$(SHARE)/man/man$$n || exit 1; done
+	install -D -m 644 $(BUILD)/completions/bellwire.bash $(DESTDIR)$(SHARE)/bash-completion/completions/bellwire
+	install -D -m 644 $(BUILD)/completions/_bellwire $(DESTDIR)$(ZSH_DIR)/_bellwire
 	for f in programs ports; do install -D -m 644 scripts/$$f.conf $(DESTDIR)$(SHARE)/doc/bellwire/examples/$$f.conf || exit 1; done
 	install -d $(DESTDIR)$(SHARE)/doc/bellwire/examples/config
 	cp -r --no-preserve=mode,ownership config/examples/. $(DESTDIR)$(SHARE)/doc/bellwire/examples/config
@@ -175,6 +182,15 @@ install: all
 	done
 uninstall:
 	rm -rf $(addprefix $(DESTDIR),$(INSTALLED))
+DEB_VERSION = $(VERSION)-1~deb$(shell . /etc/os-release && echo $$VERSION_ID)
+DEB_DIR = $(abspath $(BUILD))/deb/bellwire-$(VERSION)
+deb: all
+	@command -v dh >/dev/null || { echo "debhelper is missing: apt-get install debhelper fakeroot" >&2; exit 1; }
+	rm -rf $(BUILD)/deb && mkdir -p $(DEB_DIR)
+	cp -r scripts/deb $(DEB_DIR)/debian && rm $(DEB_DIR)/debian/changelog.in
+	sed -e 's/@VERSION@/$(DEB_VERSION)/' -e "s/@DATE@/$$(date -R -r CHANGELOG.md)/" scripts/deb/changelog.in >$(DEB_DIR)/debian/changelog
+	cd $(DEB_DIR) && TOP=$(CURDIR) dpkg-buildpackage -b -us -uc -d
+	@ls $(BUILD)/deb/*.deb
 clean:
 	rm -rf build
 

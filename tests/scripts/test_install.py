@@ -84,3 +84,63 @@ def test_systemd_knows_every_line_of_the_units(installed, tmp_path, drop_in):
                           text=True, check=False)
     told = [line for line in done.stderr.splitlines() if "bellwire" in line]
     assert not told, told
+
+
+@pytest.mark.skipif(not shutil.which("man"), reason="man is not installed")
+def test_the_man_pages_are_clean_and_know_every_key_and_command(installed):
+    pages = sorted((installed / "usr/share/man").rglob("*.[158]"))
+    assert [page.name for page in pages] == ["bellwire.1", "bellwire.yaml.5", "bellwired.8"]
+    texts = {}
+    for page in pages:
+        done = subprocess.run(["man", "--warnings", "-l", page], capture_output=True, text=True, check=True,
+                              env={**os.environ, "LC_ALL": "C.UTF-8", "MANWIDTH": "300"})
+        assert not done.stderr, done.stderr
+        texts[page.name] = done.stdout
+    reference = subprocess.run([installed / "usr/bin/bellwired", "--reference"], capture_output=True, text=True,
+                               check=True).stdout
+    for name in re.findall(r"^### `([a-z-]+)`$|^\| `([a-z.-]+)` \|", reference, flags=re.M):
+        assert re.search(rf"^ +{re.escape(''.join(name))}\b", texts["bellwire.yaml.5"], flags=re.M), name
+    usage = subprocess.run([installed / "usr/bin/bellwire", "--help"], capture_output=True, text=True, check=True).stdout
+    for row in re.findall(r"^  ([a-z]+ +[a-z]+) ", usage, flags=re.M):
+        assert row.split()[0] in texts["bellwire.1"]
+    assert "session close ID [--code N] [--reason R]" in texts["bellwire.1"]
+
+
+def complete(installed, *words):
+    script = f"""source {installed}/usr/share/bash-completion/completions/bellwire
+        PATH={installed}/usr/bin:$PATH COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        _bellwire; printf '%s\\n' "${{COMPREPLY[@]}}" """
+    done = subprocess.run(["bash", "-c", script, "bash", "bellwire", *words], capture_output=True, text=True, check=True)
+    assert not done.stderr, done.stderr
+    return done.stdout.split()
+
+
+def test_bash_completes_nouns_verbs_options_and_ids(installed, tmp_path):
+    assert complete(installed, "ser") == ["server"]
+    assert set(complete(installed, "task", "")) >= {"list", "show", "run", "stop", "enable", "disable"}
+    assert complete(installed, "session", "close", "x", "--re") == ["--reason"]
+    assert complete(installed, "-o", "j") == ["json"]
+    (tmp_path / "bellwire.yaml").write_text('servers: {main: {bind: "127.0.0.1:0"}}\n'
+                                            "tasks: {one: {actions: [stop]}, other: {actions: [stop]}}\n")
+    daemon = subprocess.Popen([installed / "usr/bin/bellwired", "-c", tmp_path, "--state", tmp_path / "s"],
+                              stderr=subprocess.PIPE, text=True)
+    try:
+        assert any(" ready" in line for line in iter(daemon.stderr.readline, ""))
+        socket = str(tmp_path / "s/control.sock")
+        assert complete(installed, "--control", socket, "task", "run", "o") == ["one", "other"]
+        assert "main" in complete(installed, "--control", socket, "server", "show", "")
+    finally:
+        daemon.terminate()
+        daemon.communicate(timeout=20)
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")
+def test_zsh_reads_its_completion(installed):
+    subprocess.run(["zsh", "-n", installed / "usr/share/zsh/site-functions/_bellwire"], check=True)
+
+
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed")
+def test_shellcheck_finds_nothing(installed):
+    scripts = [ROOT / "scripts/man-pages", ROOT / "scripts/completions", ROOT / "scripts/deb/bellwire.postrm",
+               installed / "usr/share/bash-completion/completions/bellwire"]
+    subprocess.run(["shellcheck", "-S", "warning", "-s", "bash", *scripts], check=True)
