@@ -115,6 +115,7 @@ def test_connecting_twice_makes_one_socket_and_wait_waits(start):
         assert state(d)["state"] == "open"
         for _ in range(5):
             assert d.http("GET", "/connect").text == "connected"
+        wait_for(lambda: server.total > 0, "the peer's count")
         assert server.total == 1
 
 
@@ -152,6 +153,7 @@ def test_a_disconnect_closes_and_stays_away_until_the_next_connect(start):
             assert state(d)["state"] == "stopped"
         assert server.total == 1
         assert d.http("GET", "/connect").text == "connected"
+        wait_for(lambda: server.total > 1, "the peer's count")
         assert server.total == 2
 
 

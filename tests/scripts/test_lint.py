@@ -13,7 +13,8 @@ CLEAN = "/* Fine. */\nstatic const int numbers[] = {\n    1,\n};\nint first(void
 @pytest.fixture
 def tree(tmp_path):
     """A small tree with a folder `daemon/http` that is clean, its object, and the real rules."""
-    for name in ("scripts/lint", "scripts/layers", ".clang-format", "daemon/base/base.h"):
+    headers = [str(path.relative_to(ROOT)) for path in (ROOT / "daemon/base").glob("*.h")]
+    for name in ("scripts/lint", "scripts/layers", ".clang-format", *headers):
         target = tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, target)
