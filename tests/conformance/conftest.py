@@ -14,3 +14,17 @@ def start_module():
     starter = harness.Starter()
     yield starter
     starter.finish(has_failed=False)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    outcome = yield
+    item.has_failed = getattr(item, "has_failed", False) or outcome.get_result().failed
+
+
+@pytest.fixture
+def start(request):
+    """Starts daemons for one test."""
+    starter = harness.Starter()
+    yield starter
+    starter.finish(has_failed=getattr(request.node, "has_failed", False))
