@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "actions/actions.h"
+#include "base/log_mask.h"
 #include "triggers/triggers.h"
 
 #define CHUNK_BYTES      65536
@@ -271,6 +272,17 @@ static struct slice *ids_of(struct arena *arena, const struct config_section *se
     return ids;
 }
 
+/* For the tasks, and for the log, which hides them. NULL without memory. */
+static struct program_secret *secrets_of(struct arena *arena, const struct declaration *declared) {
+    struct program_secret *secrets = arena_alloc(arena, declared->secret_count * sizeof *secrets);
+    for (size_t i = 0; secrets && i < declared->secret_count; i++) {
+        secrets[i] = (struct program_secret){declared->secrets[i].name, declared->secrets[i].value};
+        if (log_add_secret(secrets[i].value))
+            return NULL;
+    }
+    return secrets;
+}
+
 /* NULL after errors, which are in `diag`. */
 static struct program *build(struct generation *generation, const struct generation_input *input,
                              struct config_diag *diag) {
@@ -282,7 +294,7 @@ static struct program *build(struct generation *generation, const struct generat
         arena_alloc(arena, generation->manager_server_count * sizeof *more_servers);
     struct slice *more_clients =
         arena_alloc(arena, generation->manager_client_count * sizeof *more_clients);
-    struct program_secret *secrets = arena_alloc(arena, declared->secret_count * sizeof *secrets);
+    struct program_secret *secrets = secrets_of(arena, declared);
     if (!servers || !clients || !more_servers || !more_clients || !secrets) {
         config_error(diag, (struct config_mark){.file = generation->files.main_path},
                      "out of memory");
@@ -292,8 +304,6 @@ static struct program *build(struct generation *generation, const struct generat
         more_servers[i] = generation->manager_servers[i].options.id;
     for (size_t i = 0; i < generation->manager_client_count; i++)
         more_clients[i] = generation->manager_clients[i].options.id;
-    for (size_t i = 0; i < declared->secret_count; i++)
-        secrets[i] = (struct program_secret){declared->secrets[i].name, declared->secrets[i].value};
     const struct program_input tasks = {
         .tasks = &generation->files.tasks,
         .triggers = trigger_kinds,

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log_mask.h"
+
 enum style { STYLE_PLAIN, STYLE_QUOTED, STYLE_JSON };
 
 struct named {
@@ -108,7 +110,7 @@ static bool is_special(char c, enum style style) {
     return style != STYLE_PLAIN && (c == '"' || c == '\\');
 }
 
-static void put_escaped(struct log_text *text, struct slice value, enum style style) {
+static void put_unmasked(struct log_text *text, struct slice value, enum style style) {
     size_t at = 0, plain_from = 0;
     while (at < value.size) {
         struct slice rest = {value.bytes + at, value.size - at};
@@ -128,6 +130,13 @@ static void put_escaped(struct log_text *text, struct slice value, enum style st
         plain_from = at;
     }
     log__text_put(text, (struct slice){value.bytes + plain_from, at - plain_from});
+}
+
+static void put_escaped(struct log_text *text, struct slice value, enum style style) {
+    struct buffer room;
+    buffer_init(&room, 0);
+    put_unmasked(text, log_mask(value, &room), style);
+    buffer_deinit(&room);
 }
 
 static void collect_place(const struct log_place *place, struct named out[PLACE_COUNT]) {
@@ -150,13 +159,10 @@ static bool needs_quotes(struct slice value) {
 }
 
 static void put_word(struct log_text *text, struct slice value) {
-    if (!needs_quotes(value)) {
-        log__text_put(text, value);
-        return;
-    }
-    put(text, "\"");
+    bool is_quoted = needs_quotes(value);
+    put(text, is_quoted ? "\"" : "");
     put_escaped(text, value, STYLE_QUOTED);
-    put(text, "\"");
+    put(text, is_quoted ? "\"" : "");
 }
 
 static void put_pair(struct log_text *text, struct slice name, struct slice value) {
@@ -194,11 +200,11 @@ static void put_member(struct log_text *text, struct slice name, struct slice va
 
 static void put_json(struct log_text *text, const struct log_record *record) {
     char time[BASE_TEXT_MAX];
-    put(text, "{");
-    put_member(text, SLICE("time"), time_format(record->wall_ms, time));
-    put(text, ",");
-    put_member(text, SLICE("level"), slice_of(log_level_text(record->level)));
-    put(text, ",");
+    put(text, "{\"time\":\"");
+    log__text_put(text, time_format(record->wall_ms, time));
+    put(text, "\",\"level\":\"");
+    put(text, log_level_text(record->level));
+    put(text, "\",");
     put_member(text, SLICE("message"), record->message);
     struct named names[PLACE_COUNT] = {0};
     if (record->place)

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log_mask.h"
+
 static const struct task_program *program_of(const struct task *task) {
     return (const struct task_program *)(const void *)task;
 }
@@ -44,6 +46,9 @@ static void replace_error(struct run *run, struct run_error head,
 
 void run__set_error(struct run *run, const struct program_step *def, struct config_mark mark,
                     int32_t code, struct slice text) {
+    struct buffer room; /* the text is shown in listings, and remembered */
+    buffer_init(&room, 0);
+    text = log_mask(text, &room);
     if (text.size >= ERROR_TEXT_MAX)
         text.size = ERROR_TEXT_MAX - 1;
     if (!text.bytes)
@@ -52,6 +57,7 @@ void run__set_error(struct run *run, const struct program_step *def, struct conf
     if (mark.line == 0)
         mark = def ? def->mark : run->task->shared.mark;
     replace_error(run, (struct run_error){.code = code, .mark = mark}, texts);
+    buffer_deinit(&room);
 }
 
 void run__copy_error(struct run *run, const struct run_error *error) {

@@ -1,6 +1,7 @@
 /* The log: shape of lines, what peers cannot forge, levels, the tap, threads. Lines are read back
  * from a pipe or a file that the sink writes to. */
 #include "base/base.h"
+#include "base/log_mask.h"
 #include "tests/unit/cmocka_all.h"
 #include "tests/unit/fail_alloc.h"
 
@@ -256,6 +257,39 @@ static void without_memory_a_line_is_short_but_whole(void **state) {
         "\",\"level\":\"info\",\"message\":\"out of memory for a line of the log\"}\n");
 }
 
+static void expect_masked(struct slice text, const char *expected) {
+    struct buffer room;
+    buffer_init(&room, 0);
+    assert_true(slice_is(log_mask(text, &room), expected));
+    buffer_deinit(&room);
+}
+
+/* proves T17 */
+static void secrets_are_hidden_in_every_value_of_a_line(void **state) {
+    (void)state;
+    expect_masked(SLICE("open sesame"), "open sesame");
+    assert_int_equal(log_add_secret(SLICE("sesame")), STATUS_OK);
+    assert_int_equal(log_add_secret(SLICE("sesame \"street\"")), STATUS_OK);
+    assert_int_equal(log_add_secret(SLICE("sesame")), STATUS_OK);
+    assert_int_equal(log_add_secret(SLICE("abc")), STATUS_OK); /* too short to hide */
+    expect_masked(SLICE("sesame"), "***");
+    expect_masked(SLICE("sesamesesame, sesam"), "******, sesam");
+    expect_masked(SLICE("a sesame \"street\" sesame \"stree"), "a *** *** \"stree");
+    expect_masked(SLICE("abc"), "abc");
+    expect_masked(SLICE_NONE, "");
+    const struct log_field field = {SLICE("who"), SLICE("sesame")};
+    const struct log_place place = {
+        .error = SLICE("no sesame"), .fields = &field, .field_count = 1};
+    int fd = begin(LOG_TEXT, LOG_INFO);
+    log_line(LOG_INFO, &place, "say %s", "sesame");
+    assert_string_equal(without_time(end(fd)), "info say *** error=\"no ***\" who=***\n");
+    fd = begin(LOG_JSON, LOG_INFO);
+    log_line(LOG_INFO, &place, "say %s", "sesame \"street\"");
+    assert_string_equal(json_without_time(end(fd)),
+                        "\",\"level\":\"info\",\"message\":\"say ***\",\"error\":\"no ***\","
+                        "\"fields\":{\"who\":\"***\"}}\n");
+}
+
 static void *log_many(void *argument) {
     const char *name = argument;
     for (int i = 0; i < LINES; i++) {
@@ -324,6 +358,7 @@ int main(void) {
         cmocka_unit_test(long_lines_are_whole),
         cmocka_unit_test(the_tap_sees_json_at_its_own_level),
         cmocka_unit_test(without_memory_a_line_is_short_but_whole),
+        cmocka_unit_test(secrets_are_hidden_in_every_value_of_a_line),
         cmocka_unit_test(lines_of_many_threads_stay_whole),
         cmocka_unit_test(a_full_pipe_costs_lines_and_not_the_thread),
     };
