@@ -401,6 +401,36 @@ static void stop_loop(struct worker *worker, void *context) {
     net_loop_stop(worker->loop);
 }
 
+static void close_registry(struct supervisor *supervisor) {
+    if (!supervisor->registry)
+        return;
+    keep_flush(&supervisor->keep);
+    enum status status = registry_close(supervisor->registry);
+    supervisor->registry = NULL;
+    if (status)
+        log_line(LOG_ERROR, NULL, "what was changed last could not be stored: %s",
+                 registry_problem(status));
+}
+
+static void free_all(struct supervisor *supervisor) {
+    supervisor__free_rows(supervisor);
+    switches_close(&supervisor->switches);
+    rows_deinit(&supervisor->stored_servers);
+    rows_deinit(&supervisor->stored_clients);
+    arena_deinit(&supervisor->registry_arena);
+    arena_deinit(&supervisor->names_arena);
+    free(supervisor->workers);
+    free(supervisor->sets);
+    free(supervisor->client_sets);
+    free(supervisor->hosts);
+    free(supervisor->pulses);
+    free(supervisor->is_stalled);
+    free(supervisor->stalls);
+    free(supervisor->observed);
+    free(supervisor->exec_helper);
+    free(supervisor->last_reload_error);
+}
+
 static void tear_down(struct supervisor *supervisor) {
     bool is_drained = supervisor->state == SUPERVISOR_ENDED; /* then they have been told */
     for (uint32_t i = 0; i < supervisor->worker_count && supervisor->workers && !is_drained; i++)
@@ -418,11 +448,7 @@ static void tear_down(struct supervisor *supervisor) {
     for (size_t end = 0; end < ARRAY_SIZE(ends); end++)
         for (uint32_t i = 0; i < supervisor->worker_count && supervisor->workers; i++)
             ends[end](&supervisor->workers[i]);
-    if (supervisor->registry) {
-        keep_flush(&supervisor->keep);
-        registry_close(supervisor->registry);
-    }
-    supervisor->registry = NULL;
+    close_registry(supervisor);
     edit_drop_all(supervisor);
     switches_drop_all(&supervisor->switches);
     supervisor__drop_reloads(supervisor);
@@ -445,22 +471,7 @@ static void tear_down(struct supervisor *supervisor) {
         program_unref(supervisor->generation->program);
         generation_unref(supervisor->generation);
     }
-    supervisor__free_rows(supervisor);
-    switches_close(&supervisor->switches);
-    rows_deinit(&supervisor->stored_servers);
-    rows_deinit(&supervisor->stored_clients);
-    arena_deinit(&supervisor->registry_arena);
-    arena_deinit(&supervisor->names_arena);
-    free(supervisor->workers);
-    free(supervisor->sets);
-    free(supervisor->client_sets);
-    free(supervisor->hosts);
-    free(supervisor->pulses);
-    free(supervisor->is_stalled);
-    free(supervisor->stalls);
-    free(supervisor->observed);
-    free(supervisor->exec_helper);
-    free(supervisor->last_reload_error);
+    free_all(supervisor);
     if (supervisor->state_fd >= 0)
         close(supervisor->state_fd);
 }

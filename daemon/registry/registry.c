@@ -101,7 +101,8 @@ enum status registry_open(const char *directory, void (*wake)(void *context), vo
     return STATUS_NO_MEMORY;
 }
 
-void registry_close(struct registry *registry) {
+enum status registry_close(struct registry *registry) {
+    enum status status = STATUS_OK;
     pthread_mutex_lock(&registry->mutex);
     registry->is_closing = true;
     pthread_cond_signal(&registry->has_work);
@@ -110,6 +111,7 @@ void registry_close(struct registry *registry) {
     while (!list_is_empty(&registry->ended)) {
         struct job *job = CONTAINER_OF(registry->ended.next, struct job, link);
         list_remove(&job->link);
+        status = status ? status : job->status;
         job_free(job);
     }
     int code = sqlite3_close(registry->db);
@@ -118,6 +120,7 @@ void registry_close(struct registry *registry) {
     pthread_cond_destroy(&registry->has_work);
     pthread_mutex_destroy(&registry->mutex);
     free(registry);
+    return status;
 }
 
 enum status registry_peek(const char *directory, enum registry_kind kind, struct arena *arena,
@@ -175,11 +178,18 @@ static void *work(void *context) {
     return NULL;
 }
 
+/* A file that was removed or replaced takes what is written with it, and says nothing. */
+static bool is_gone(sqlite3 *db) {
+    int has_moved = 0;
+    return sqlite3_file_control(db, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved) == SQLITE_OK &&
+           has_moved;
+}
+
 static enum status transact(sqlite3 *db, const struct job *job) {
     enum status status = database__exec(db, "BEGIN IMMEDIATE");
     if (status)
         return status;
-    status = job->run(db, job);
+    status = is_gone(db) ? STATUS_CLOSED : job->run(db, job);
     if (!status)
         status = database__exec(db, "COMMIT");
     if (status)
@@ -435,6 +445,8 @@ const char *registry_problem(enum status status) {
             return "it may only be read";
         case STATUS_LIMIT:
             return "the disk is full";
+        case STATUS_CLOSED:
+            return "its file was removed or replaced";
         default:
             return status_text(status);
     }

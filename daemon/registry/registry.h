@@ -61,8 +61,9 @@ struct registry;
  * a newer daemon), STATUS_DENIED, STATUS_BUSY, STATUS_IO. */
 enum status registry_open(const char *directory, void (*wake)(void *context), void *context,
                           struct registry **out, char *why);
-/* Finishes all that was submitted, then ends the thread and frees. No callback runs after it. */
-void registry_close(struct registry *registry);
+/* Finishes all that was submitted, then ends the thread and frees. No callback runs in it or after
+ * it: it gives the first failure of what was not collected. */
+enum status registry_close(struct registry *registry);
 /* Read-only, without a thread or a lock, for listings while no daemon runs. STATUS_NOT_FOUND, as
  * above. */
 enum status registry_peek(const char *directory, enum registry_kind kind, struct arena *arena,

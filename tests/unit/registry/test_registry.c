@@ -240,6 +240,21 @@ static void a_locked_database_refuses_the_edit_and_goes_on(void **state) {
     assert_int_equal(wait_for(f, 2), STATUS_OK);
 }
 
+static void closing_tells_of_what_could_not_be_stored(void **state) {
+    struct fixture *f = *state;
+    struct registry_done done = {on_done, f};
+    open_it(f);
+    sqlite3 *other;
+    assert_int_equal(sqlite3_open(f->path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    struct registry_row row = row_of("side", REGISTRY_MANAGER);
+    assert_int_equal(registry_put(f->registry, REGISTRY_SERVER, &row, done), 0);
+    assert_int_equal(registry_close(f->registry), STATUS_BUSY);
+    f->registry = NULL;
+    assert_int_equal(f->ended, 0);
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
+}
+
 /* proves D9 */
 static void one_state_directory_serves_one_process(void **state) {
     struct fixture *f = *state;
@@ -321,6 +336,7 @@ int main(void) {
         TEST(a_damaged_file_is_refused_and_left_untouched),
         TEST(a_newer_schema_is_refused),
         TEST(a_locked_database_refuses_the_edit_and_goes_on),
+        TEST(closing_tells_of_what_could_not_be_stored),
         TEST(one_state_directory_serves_one_process),
         TEST(a_missing_directory_is_made_for_its_owner_alone),
         TEST(rows_are_readable_while_it_is_open_and_without_it),
