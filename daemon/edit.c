@@ -219,12 +219,19 @@ static bool set_key(struct edit *edit, struct value *root, struct slice key, str
 }
 
 static bool make_declaration(struct edit *edit) {
-    struct value root;
+    struct value root = value_nil();
     size_t at;
     bool is_good = json_decode(edit->json, &edit->arena, &root, &at) == STATUS_OK;
     const struct value *keys = &edit->request.keys;
-    for (uint32_t i = 0; i < keys->count && keys->type == VALUE_MAP && is_good; i++)
-        is_good = set_key(edit, &root, value_slice(keys->pairs[i].key), keys->pairs[i].value);
+    for (uint32_t i = 0; i < keys->count && keys->type == VALUE_MAP && is_good; i++) {
+        struct slice key = value_slice(keys->pairs[i].key);
+        if (set_key(edit, &root, key, keys->pairs[i].value))
+            continue;
+        fail(edit, 422,
+             "\"" SLICE_FMT "\" cannot be set: it stands below a value that is no mapping",
+             SLICE_ARG(key));
+        return false;
+    }
     struct buffer text;
     buffer_init(&text, 0);
     if (root.type == VALUE_NIL)
@@ -233,7 +240,7 @@ static bool make_declaration(struct edit *edit) {
               arena_copy(&edit->arena, buffer_slice(&text), &edit->json) == STATUS_OK;
     buffer_deinit(&text);
     if (!is_good)
-        fail(edit, 422, "a key cannot be set: it stands below a value that is no mapping");
+        fail(edit, 503, "out of memory");
     return is_good;
 }
 

@@ -30,6 +30,13 @@ def test_an_edit_of_one_server_leaves_the_others_as_they_are(d):
     assert d.manager("server", "set", "kept", "name=third").returncode == 1, "it could not be read"
 
 
+def test_a_key_below_a_text_is_named(d):
+    assert d.manager("server", "set", "other", "name=plain").returncode == 0
+    done = d.manager("server", "set", "other", "name.first=x")
+    assert done.returncode == 1
+    assert '"name.first"' in done.stderr
+
+
 def test_a_reload_is_refused_while_a_server_that_serves_cannot_be_read(d):
     d.tokens.unlink()
     done = d.manager("reload")
