@@ -1,0 +1,232 @@
+"""What breaks under the daemon: its database locked, full, damaged, gone; itself killed at any moment.
+
+KILL_ROUNDS says how often it is killed (20). proves D5 D6 D8
+"""
+import http.client
+import json
+import os
+import pathlib
+import random
+import shutil
+import socket
+import sqlite3
+import subprocess
+import threading
+
+import pytest
+
+import harness
+
+ROUNDS = int(os.environ.get("KILL_ROUNDS", "20"))
+CONFIG = """
+workers: 1
+tasks:
+  page:
+    triggers: [{http-request: /page}]
+    actions: [{http-response: "${global.n}"}]
+  keep:
+    triggers: [{http-request: "/keep/{n}"}]
+    actions:
+      - set: {global.n: "${HttpPathParam(n)}"}
+      - http-response: kept
+"""
+
+
+class Control(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("control", timeout=harness.DEADLINE)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+    def ask(self, method, path, body=None):
+        """(status, what it says)"""
+        self.request(method, path, body=None if body is None else json.dumps(body))
+        answer = self.getresponse()
+        text = answer.read()
+        return answer.status, json.loads(text) if text else None
+
+
+def add(daemon, name):
+    control = Control(daemon.socket)
+    try:
+        return control.ask("PUT", f"/v1/servers/{name}", {"bind": "127.0.0.1:0", "enabled": False})
+    finally:
+        control.close()
+
+
+def names(daemon):
+    return {server["id"] for server in daemon.manager_json("server", "list")}
+
+
+def degraded(daemon):
+    return daemon.manager_json("status")["degraded"]
+
+
+def assert_whole(database):
+    with sqlite3.connect(database) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    connection.close()
+
+
+def assert_serves_degraded(daemon):
+    """Requests, globals and the manager's look go on; an edit is refused and leaves nothing behind."""
+    status, said = add(daemon, "refused")
+    assert status == 503 and said["error"]["message"], (status, said)
+    assert daemon.http("GET", "/keep/7").text == "kept"
+    assert daemon.http("GET", "/page").text == "7"
+    assert names(daemon) == {"main"}
+    harness.wait_for(lambda: degraded(daemon), "the daemon says that it is degraded")
+
+
+def assert_recovers(daemon):
+    harness.wait_for(lambda: add(daemon, "later")[0] < 300, "an edit is taken again")
+    harness.wait_for(lambda: not degraded(daemon), "the daemon says that it is well")
+    daemon.stop()
+    daemon.restart()
+    assert names(daemon) == {"main", "later"}
+    assert daemon.http("GET", "/page").text == "7"
+
+
+def test_a_locked_database_delays_nobody_but_edits(start):
+    daemon = start(CONFIG)
+    holder = sqlite3.connect(daemon.state / "bellwire.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    assert_serves_degraded(daemon)
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert_recovers(daemon)
+
+
+@pytest.fixture
+def disk():
+    """A file system of its own, of one MiB."""
+    folder = pathlib.Path("/tmp") / f"bellwire-disk-{os.getpid()}"
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder], capture_output=True, check=False)
+    if done.returncode:
+        folder.rmdir()
+        pytest.skip("a file system cannot be mounted here: " + done.stderr.decode().strip())
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+    folder.rmdir()
+
+
+def start_on(start, disk):
+    daemon = start._new(CONFIG, (), 1, {})
+    start._daemons.append(daemon)
+    daemon.state = disk / "state"
+    daemon.args[daemon.args.index("--state") + 1] = str(daemon.state)
+    return daemon.start()
+
+
+def test_a_full_disk_refuses_edits_and_nothing_else(start, disk):
+    daemon = start_on(start, disk)
+    with open(disk / "filler", "wb", buffering=0) as filler:
+        try:
+            while filler.write(b"x" * 4096):
+                pass
+        except OSError:
+            pass
+    number = 0
+    while add(daemon, f"fits{number}")[0] < 300:  # what the log of the database had allocated already
+        number += 1
+        assert number < 2000
+    assert daemon.http("GET", "/keep/7").text == "kept"
+    assert daemon.http("GET", "/page").text == "7"
+    harness.wait_for(lambda: degraded(daemon), "the daemon says that it is degraded")
+    before = names(daemon)
+    (disk / "filler").unlink()
+    harness.wait_for(lambda: add(daemon, "later")[0] < 300, "an edit is taken again")
+    harness.wait_for(lambda: not degraded(daemon), "the daemon says that it is well")
+    daemon.stop()
+    assert_whole(daemon.state / "bellwire.db")
+    daemon.restart()
+    assert names(daemon) == before | {"later"}
+
+
+@pytest.mark.parametrize("damage", [b"this is no database at all", b"", None])
+def test_a_damaged_database_stops_the_start_and_is_left_alone(start, damage):
+    daemon = start(CONFIG)
+    for number in range(30):
+        assert add(daemon, f"s{number}")[0] < 300
+    daemon.stop()
+    database = daemon.state / "bellwire.db"
+    whole = database.read_bytes()
+    if damage is None:
+        damage = whole[:4096] + bytes(4096) + whole[8192:]
+    if damage == b"":  # an empty file is a new database to SQLite, and to us
+        database.write_bytes(damage)
+        daemon.restart()
+        assert names(daemon) == {"main"}
+        return
+    database.write_bytes(damage)
+    daemon.launch()
+    assert daemon.wait_exit() == 1
+    assert "bellwire.db" in daemon.log.text
+    assert database.read_bytes() == damage
+
+
+def test_a_database_that_is_removed_refuses_edits_and_nothing_else(start):
+    """Who deletes it under a running daemon loses what it held; no edit is acknowledged that would be lost."""
+    daemon = start(CONFIG)
+    for file in daemon.state.glob("bellwire.db*"):
+        file.unlink()
+    assert_serves_degraded(daemon)
+    daemon.log.wait("removed or replaced")
+    daemon.stop()
+    daemon.restart()
+    assert names(daemon) == {"main"}
+    assert not degraded(daemon)
+
+
+class Editor(threading.Thread):
+    """Adds and removes servers until the daemon is gone. `wanted` is what was acknowledged; `doubtful` what was not."""
+
+    def __init__(self, daemon, prefix, wanted):
+        super().__init__(daemon=True)
+        self.control, self.prefix = Control(daemon.socket), prefix
+        self.wanted, self.doubtful = set(wanted), None
+
+    def run(self):
+        number = 0
+        try:
+            while True:
+                number += 1
+                name = f"{self.prefix}-{number}"
+                victim = random.choice(sorted(self.wanted)) if self.wanted and number % 3 == 0 else None
+                self.doubtful = victim or name
+                method, body = ("DELETE", None) if victim else ("PUT", {"bind": "127.0.0.1:0", "enabled": False})
+                status, said = self.control.ask(method, f"/v1/servers/{self.doubtful}", body)
+                assert status < 300, said
+                (self.wanted.discard if victim else self.wanted.add)(self.doubtful)
+                self.doubtful = None
+        except (OSError, http.client.HTTPException):
+            self.control.close()
+
+
+def test_a_daemon_that_is_killed_loses_no_acknowledged_edit(start):
+    daemon, known = start(CONFIG), [set(), set()]
+    for round_ in range(ROUNDS):
+        editors = [Editor(daemon, f"r{round_}e{which}", known[which]) for which in range(2)]
+        for editor in editors:
+            editor.start()
+        threading.Event().wait(random.uniform(0.005, 0.15))
+        daemon.kill9()
+        for editor in editors:
+            editor.join(harness.DEADLINE)
+        copy = pathlib.Path(str(daemon.state) + "-copy")
+        shutil.copytree(daemon.state, copy, ignore=shutil.ignore_patterns("*.sock"))
+        assert_whole(copy / "bellwire.db")
+        shutil.rmtree(copy)
+        daemon.restart()
+        there = names(daemon) - {"main"}
+        doubtful = {editor.doubtful for editor in editors} - {None}
+        wanted = set().union(*(editor.wanted for editor in editors))
+        assert wanted - doubtful <= there, "an acknowledged edit is lost"
+        assert there - doubtful <= wanted, "a removed server is back"
+        known = [{name for name in there if f"e{which}-" in name} for which in range(2)]
+    print(f"{ROUNDS} rounds, {len(there)} servers left")
