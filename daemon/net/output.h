@@ -7,7 +7,8 @@
 /* Gives the kernel what it takes of the cork and the queue. Returns whether anything went out. An
  * error marks the stream as failed; nothing is called. */
 bool output__flush(struct net_stream *stream);
-/* Gives the kernel what the layer holds. False when some is left, and the stream waits or failed. */
+/* Gives the kernel what the layer holds. False when some is left, and the stream waits or failed.
+ */
 bool output__flush_layer(struct net_stream *stream);
 /* Nothing is sent before the socket takes more. */
 void output__wait_writable(struct net_stream *stream);
