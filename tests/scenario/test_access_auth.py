@@ -240,6 +240,25 @@ def test_slack_scheme(daemon):
     assert daemon.http("POST", "/slack", body, bearer("one"), server="main").text == "user=token-1"
 
 
+SLACK_BODY = ("token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&channel_name=foobar"
+              "&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2F"
+              "hooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN"
+              "&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c")
+SLACK_AT = "1531420618"
+SLACK = "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"
+
+
+def test_slack_example(start):
+    """The documented request of 2018 fits where so old a one is tolerated, and nothing near it. proves S17"""
+    d = start(files(**{"bellwire.yaml": CONFIG.replace("                  timestamp: x-slack",
+                                                       "                  tolerance: 876000h\n                  timestamp: x-slack")}))
+    headers = {"X-Slack-Request-Timestamp": SLACK_AT, "X-Slack-Signature": SLACK}
+    assert d.http("POST", "/slack", SLACK_BODY, headers, server="main").text == "user=slack"
+    for body, changed in ((SLACK_BODY[:-1] + "d", {}), (SLACK_BODY, {"X-Slack-Request-Timestamp": "1531420619"}),
+                          (SLACK_BODY, {"X-Slack-Signature": SLACK[:-1] + "4"})):
+        assert d.http("POST", "/slack", body, {**headers, **changed}, server="main").status == 401
+
+
 def test_reload_reads_the_files_again(start):
     """New tokens count, old ones do not; a file that cannot be read leaves all as it was. proves S17"""
     d = start(files())
