@@ -40,7 +40,12 @@ void route__dispatch(struct call *call) {
             allowed = all ? slice_of(all) : allowed;
             continue;
         }
-        if (http_path_decode(id, &call->arena, &call->id)) {
+        enum status status = http_path_decode(id, &call->arena, &call->id);
+        if (status == STATUS_SYNTAX) {
+            call_error(call, 400, id, "the path has a %% that starts no escape");
+            return;
+        }
+        if (status) {
             call_no_memory(call);
             return;
         }

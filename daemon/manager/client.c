@@ -11,8 +11,9 @@
 
 #include "manager/manager.h"
 
-#define GRACE_MS 2000 /* for the daemon to tell of the time-out itself */
-#define HEAD_MAX 65536
+#define GRACE_MS    2000 /* for the daemon to tell of the time-out itself */
+#define HEAD_MAX    65536
+#define WAIT_MAX_MS 86400000 /* at once: poll(2) takes no more than an int */
 
 struct exchange {
     const struct manager *manager;
@@ -113,12 +114,14 @@ static bool wait_for(struct exchange *exchange, short events) {
         int wait = -1;
         if (exchange->until_ms)
             wait = exchange->until_ms > now ? (int)(exchange->until_ms - now) : 0;
+        if (exchange->until_ms > now && exchange->until_ms - now > WAIT_MAX_MS)
+            wait = WAIT_MAX_MS;
         int count = poll(&ready, 1, wait);
         if (count > 0)
             return true;
-        if (count == 0)
+        if (count == 0 && wait < WAIT_MAX_MS)
             return fail(exchange, CONTROL_EXIT_TIMEOUT, "no answer within --timeout");
-        if (errno != EINTR)
+        if (count < 0 && errno != EINTR)
             return fail(exchange, CONTROL_EXIT_FAILED, strerror(errno));
     }
 }

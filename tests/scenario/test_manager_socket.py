@@ -94,6 +94,7 @@ def test_curl_speaks_it(daemon):
     ("GET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found"),
     ("GET /v1/servers/nope HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found"),
     ("GET /v1/servers/a/b HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found"),
+    ("GET /v1/servers/a%zz HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
     ("DELETE /v1/status HTTP/1.1\r\nHost: x\r\n\r\n", 405, "method_not_allowed"),
     ("GET /v1/reload HTTP/1.1\r\nHost: x\r\n\r\n", 405, "method_not_allowed"),
     ("POST /v1/tasks/hello/run HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n{\"a\":", 400, "bad_request"),
