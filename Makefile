@@ -1,4 +1,4 @@
-# Targets: all (default) · test · fuzz · bench · lint · analyze · install · uninstall · clean
+# Targets: all (default) · test · fuzz · soak · bench · lint · analyze · install · uninstall · clean
 #   make SAN=address | SAN=thread   builds into a folder of its own with that sanitizer (address includes undefined)
 #   make LTO=yes                    into a folder of its own, optimised as one whole: slow to link, a fifth faster
 #   make unit-FOLDER                builds and runs the unit tests of one folder, with what it stands on
@@ -20,13 +20,17 @@ SAN_FLAGS_address = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SAN_FLAGS_thread = -fsanitize=thread -fno-omit-frame-pointer
 SAN_FLAGS_fuzz = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SAN_FLAGS = $(SAN_FLAGS_$(SAN))
-HARDENING = -fPIE -fstack-protector-strong $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-clash-protection
+# What the compiler has: buffer sizes known while running (gcc 12, clang), indirect jumps checked (x86).
+has = $(shell echo 'int f(void *p); int f(void *p) { return $(2); }' | $(CC) -Werror -O2 $(1) -x c -c -o /dev/null - 2>/dev/null && echo yes)
+FORTIFY := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(if $(call has,,(int)__builtin_dynamic_object_size(p, 0)),3,2)
+BRANCHES := $(if $(call has,-fcf-protection=full,p != 0),-fcf-protection=full)
+HARDENING = -fPIE -fstack-protector-strong $(if $(SAN),,$(FORTIFY)) -fstack-clash-protection $(BRANCHES)
 # To clear or copy a struct gcc writes `rep stos`, whose start costs more than libc's whole loop does.
 TUNING_X86 := -mmemset-strategy=unrolled_loop:128:noalign,libcall:-1:noalign -mmemcpy-strategy=unrolled_loop:128:noalign,libcall:-1:noalign
 TUNING := $(shell echo 'int x;' | $(CC) -Werror $(TUNING_X86) -x c -c -o /dev/null - 2>/dev/null && echo '$(TUNING_X86)')
 LTO_FLAGS = $(if $(LTO),-flto=auto)
 OUR_FLAGS = -std=c11 -D_GNU_SOURCE -DBELLWIRE_VERSION='"$(VERSION)"' -Idaemon -I. $(WARNINGS) $(if $(CI),-Werror) $(HARDENING) $(SAN_FLAGS) -pthread
-OUR_LDFLAGS = -pie -Wl,-z,relro,-z,now,--as-needed -pthread $(LTO_FLAGS) $(SAN_FLAGS)
+OUR_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed -pthread $(LTO_FLAGS) $(SAN_FLAGS)
 
 # ---- libraries, found by pkg-config where they have a .pc file -------------------------------------
 PACKAGES = libuv yaml-0.1 sqlite3 lua5.4 libpcre2-8 zlib jansson libcrypt
@@ -100,10 +104,10 @@ $(BUILD)/bellwire: $(BUILD)/lib/manager.a $(BUILD)/lib/base.a
 	@echo "  LINK $@"
 	@$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ -Wl,--whole-archive $(BUILD)/lib/manager.a -Wl,--no-whole-archive $(BUILD)/lib/base.a $(LIB_LIBS)
 # Static, so that it starts fast and works in any environment; no sanitizer can be linked into it.
-$(BUILD)/bellwire-exec: daemon/bellwire_exec.c
+$(BUILD)/bellwire-exec: daemon/bellwire_exec.c Makefile
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
-	@$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O2 -g -static -o $@ $<
+	@$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O2 -fPIE -fstack-protector-strong $(FORTIFY) $(BRANCHES) -static-pie -Wl,-z,relro,-z,now,-z,noexecstack -o $@ $<
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -111,7 +115,7 @@ $(BUILD)/obj/%.o: %.c Makefile
 	@$(CC) $(OUR_FLAGS) $(TUNING) $(LTO_FLAGS) $(CFLAGS) $(LIB_CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/lib/llhttp.a: $(LLHTTP_SOURCES)
 	@mkdir -p $(BUILD)/obj/llhttp $(@D)
-	@for c in $^; do $(CC) -O2 -g -fPIE $(SAN_FLAGS) -DLLHTTP_STRICT_MODE=1 -I$(LLHTTP_INCLUDE) -c -o $(BUILD)/obj/llhttp/$$(basename $$c .c).o $$c || exit 1; done
+	@for c in $^; do $(CC) -O2 -g $(HARDENING) $(SAN_FLAGS) -DLLHTTP_STRICT_MODE=1 -I$(LLHTTP_INCLUDE) -c -o $(BUILD)/obj/llhttp/$$(basename $$c .c).o $$c || exit 1; done
 	@rm -f $@ && ar rcs $@ $(BUILD)/obj/llhttp/*.o
 
 UNITS := $(foreach f,$(FOLDERS),$(UNITS_$(f)))
@@ -138,27 +142,17 @@ fuzz:
 # The objects, since the rule about globals reads their symbols.
 lint: $(ALL_SOURCES:%.c=$(BUILD)/obj/%.o)
 	@BUILD=$(BUILD) scripts/lint
-# Slow, and a matter of judgement: what it prints is to be read, not obeyed.
-ANALYZED = $(ALL_SOURCES:%=analyze/%)
-.PHONY: $(ANALYZED)
-analyze: $(ANALYZED)
-$(ANALYZED): analyze/%: %
-	@echo "  ANALYZE $<"
-	@$(CC) $(OUR_FLAGS) -O1 -fanalyzer $(LIB_CFLAGS) -c -o /dev/null $<
-	@clang-tidy --quiet $< -- $(OUR_FLAGS) $(LIB_CFLAGS) 2>/dev/null
-# ---- installing ------------------------------------------------------------------------------------
-SYSCONFDIR ?= /etc
-SHARE = $(PREFIX)/share
-UNIT_DIR ?= $(PREFIX)/lib/systemd/system
-ZSH_DIR ?= $(SHARE)/zsh/site-functions
-SCHEMA = $(SHARE)/bellwire/bellwire.schema.json
-# Paths in what is installed are those of PREFIX. $(1) mode, $(2) source, $(3) target
-install_text = sed -e 's,@bindir@,$(PREFIX)/bin,g' -e 's,/usr/share/bellwire/,$(SHARE)/bellwire/,' $(2) | install -D -m $(1) /dev/stdin $(DESTDIR)$(3)
-DEFAULT_CONFIG := $(patsubst config/default/%,%,$(wildcard config/default/*.yaml config/default/tasks/*.yaml))
-INSTALLED = $(PREFIX)/bin/bellwired $(PREFIX)/bin/bellwire $(PREFIX)/libexec/bellwire $(UNIT_DIR)/bellwire.service $(UNIT_DIR)/bellwire.socket \
-    $(PREFIX)/lib/sysusers.d/bellwire.conf $(PREFIX)/lib/tmpfiles.d/bellwire.conf $(SHARE)/bellwire $(SHARE)/doc/bellwire \
-    $(SHARE)/man/man1/bellwire.1 $(SHARE)/man/man5/bellwire.yaml.5 $(SHARE)/man/man8/bellwired.8 \
-    $(SHARE)/bash-completion/completions/bellwire $(ZSH_DIR)/_bellwire
+# clang-tidy, cppcheck and gcc's -fanalyzer; slow. ANALYZE names files or folders.
+analyze:
+	@CC=$(CC) FLAGS='$(filter-out -W% -f%,$(OUR_FLAGS)) $(LIB_CFLAGS)' scripts/analyze $(ANALYZE)
+# What runs for minutes: the conformance cases with as many messages as their list asks for, a daemon killed
+# 200 times, mutated bytes for ten minutes. The suite has the same in small.
+.PHONY: soak
+soak: all
+	@CONFORMANCE_MESSAGES=1000 BUILD=$(BUILD) /usr/bin/python3 -m pytest -q -s -p no:cacheprovider \
+	    tests/conformance/test_websocket.py && \
+	KILL_ROUNDS=200 BUILD=$(BUILD) /usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/conformance/test_faults.py && \
+	FUZZ_SECONDS=600 BUILD=$(BUILD) /usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/fuzz/test_daemon.py
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(BUILD)/bellwired $(BUILD)/bellwire $(DESTDIR)$(PREFIX)/bin

@@ -80,8 +80,8 @@ enum status registry_read_overrides(struct registry *registry, struct arena *are
 /* Each submission ends in one call of `done` from registry_collect(), in the order submitted:
  * STATUS_OK when it is on disk; STATUS_BUSY (locked for longer than 2 s), STATUS_DENIED
  * (read-only), STATUS_LIMIT (disk full), STATUS_CLOSED (the file was removed or replaced),
- * STATUS_CORRUPT, STATUS_IO: nothing of it was stored. `done` may be NULL. The call itself gives STATUS_NO_MEMORY or STATUS_LIMIT (too many are
- * waiting), and then `done` is never called. */
+ * STATUS_CORRUPT, STATUS_IO: nothing of it was stored. `done` may be NULL. The call itself gives
+ * STATUS_NO_MEMORY or STATUS_LIMIT (too many are waiting), and then `done` is never called. */
 typedef void (*registry_done_fn)(void *context, enum status status);
 struct registry_done {
     registry_done_fn fn;
