@@ -7,8 +7,8 @@ from harness import wait_for
 
 PROGRAMS = int(os.environ.get("BELLWIRE_SOAK_PROGRAMS", "2000"))
 AT_ONCE = 20  # runs of one request
-IS_SANITIZED = "/" in os.environ.get("BUILD", "")
-GROWTH_KIB = 20480 if IS_SANITIZED else 1024  # sanitizers keep what is freed
+IS_SANITIZED = "/" in os.environ.get("BUILD", "")  # sanitizers keep what is freed, and find leaks themselves
+GROWTH_KIB = 1024
 
 
 def figures(pid):
@@ -50,4 +50,4 @@ def test_programs_by_the_thousand_leave_nothing_behind(start):
     wait_for(lambda: not children(d.pid), "no child, not even a zombie")
     after = figures(d.pid)
     assert after[0] <= before[0]
-    assert after[1] <= before[1] + GROWTH_KIB
+    assert IS_SANITIZED or after[1] <= before[1] + GROWTH_KIB
