@@ -107,7 +107,7 @@ $(BUILD)/bellwire: $(BUILD)/lib/manager.a $(BUILD)/lib/base.a
 $(BUILD)/bellwire-exec: daemon/bellwire_exec.c Makefile
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
-	@$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O2 -fPIE -fstack-protector-strong $(FORTIFY) $(BRANCHES) -static-pie -Wl,-z,relro,-z,now,-z,noexecstack -o $@ $<
+	@$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O2 -fPIE -fstack-protector-strong $(FORTIFY) $(BRANCHES) -g -static-pie -Wl,-z,relro,-z,now,-z,noexecstack -o $@ $<
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -153,6 +153,20 @@ soak: all
 	    tests/conformance/test_websocket.py && \
 	KILL_ROUNDS=200 BUILD=$(BUILD) /usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/conformance/test_faults.py && \
 	FUZZ_SECONDS=600 BUILD=$(BUILD) /usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/fuzz/test_daemon.py
+# ---- installing ------------------------------------------------------------------------------------
+SYSCONFDIR ?= /etc
+SHARE = $(PREFIX)/share
+UNIT_DIR ?= $(PREFIX)/lib/systemd/system
+ZSH_DIR ?= $(SHARE)/zsh/site-functions
+SCHEMA = $(SHARE)/bellwire/bellwire.schema.json
+# Paths in what is installed are those of PREFIX. $(1) mode, $(2) source, $(3) target
+install_text = install -D -m $(1) $(2) $(DESTDIR)$(3) && \
+    sed -i -e 's,@bindir@,$(PREFIX)/bin,g' -e 's,/usr/share/bellwire/,$(SHARE)/bellwire/,' $(DESTDIR)$(3)
+DEFAULT_CONFIG := $(patsubst config/default/%,%,$(wildcard config/default/*.yaml config/default/tasks/*.yaml))
+INSTALLED = $(PREFIX)/bin/bellwired $(PREFIX)/bin/bellwire $(PREFIX)/libexec/bellwire $(UNIT_DIR)/bellwire.service $(UNIT_DIR)/bellwire.socket \
+    $(PREFIX)/lib/sysusers.d/bellwire.conf $(PREFIX)/lib/tmpfiles.d/bellwire.conf $(SHARE)/bellwire $(SHARE)/doc/bellwire \
+    $(SHARE)/man/man1/bellwire.1 $(SHARE)/man/man5/bellwire.yaml.5 $(SHARE)/man/man8/bellwired.8 \
+    $(SHARE)/bash-completion/completions/bellwire $(ZSH_DIR)/_bellwire
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(BUILD)/bellwired $(BUILD)/bellwire $(DESTDIR)$(PREFIX)/bin
@@ -172,7 +186,7 @@ install: all
 	install -d $(DESTDIR)$(SHARE)/doc/bellwire/examples/config
 	cp -r --no-preserve=mode,ownership config/examples/. $(DESTDIR)$(SHARE)/doc/bellwire/examples/config
 	@for f in $(DEFAULT_CONFIG); do \
-	    test -e $(DESTDIR)$(SYSCONFDIR)/bellwire/$$f || $(call install_text,644,config/default/$$f,$(SYSCONFDIR)/bellwire/$$f) || exit 1; \
+	    test -e $(DESTDIR)$(SYSCONFDIR)/bellwire/$$f || { $(call install_text,644,config/default/$$f,$(SYSCONFDIR)/bellwire/$$f); } || exit 1; \
 	done
 uninstall:
 	rm -rf $(addprefix $(DESTDIR),$(INSTALLED))
