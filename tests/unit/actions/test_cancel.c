@@ -1,0 +1,93 @@
+/* Runs that are cancelled while an action waits for a file: nothing is told, nothing is left. */
+#include "tests/unit/actions/bench.h"
+
+#include <semaphore.h>
+#include <uv.h>
+
+enum { POOL_THREADS = 4 }; /* libuv's, unless UV_THREADPOOL_SIZE says otherwise */
+
+/* Work that keeps the pool busy, so that a file job waits until it is let go. */
+struct jam {
+    uv_work_t work[POOL_THREADS];
+    sem_t go;
+    int done;
+};
+
+static void on_work(uv_work_t *work) { (void)sem_wait(&((struct jam *)work->data)->go); }
+
+static void on_done(uv_work_t *work, int status) {
+    (void)status;
+    ((struct jam *)work->data)->done++;
+}
+
+static void jam_begin(struct jam *jam, struct net_loop *loop) {
+    assert_int_equal(sem_init(&jam->go, 0, 0), 0);
+    for (int i = 0; i < POOL_THREADS; i++) {
+        jam->work[i].data = jam;
+        assert_int_equal(uv_queue_work(net_loop_uv(loop), &jam->work[i], on_work, on_done), 0);
+    }
+}
+
+static void jam_end(struct jam *jam, struct rig *rig) {
+    for (int i = 0; i < POOL_THREADS; i++)
+        (void)sem_post(&jam->go);
+    RIG_UNTIL(rig, jam->done == POOL_THREADS);
+    (void)sem_destroy(&jam->go);
+}
+
+/* The caller gets 503, and the next request is served. */
+static void expect_cancelled(const char *action) {
+    struct bench *bench = bench_new();
+    char yaml[512];
+    (void)snprintf(yaml, sizeof yaml,
+                   "t:\n  triggers: [{http-request: /}]\n  actions:\n%s"
+                   "u:\n  triggers: [{http-request: /next}]\n"
+                   "  actions: [{http-response: next}]\n",
+                   action);
+    bench_load(bench, yaml);
+    bench_write_text(bench, "file", "content");
+    struct jam jam = {0};
+    jam_begin(&jam, bench->rig.loop);
+    struct peer *peer = peer_new(&bench->rig);
+    peer_say(peer, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    RIG_UNTIL(&bench->rig, bench->rig.counters.requests == 1);
+    assert_int_equal(engine_cancel_task(bench->engine, SLICE("t")), 1);
+    peer_expect(peer, "HTTP/1.1 503");
+    jam_end(&jam, &bench->rig);
+    EXPECT(bench_ask(bench, "GET /next HTTP/1.1"), "next");
+    peer_free(peer);
+    bench_free(bench);
+}
+
+/* proves S14 */
+static void an_answer_from_a_file_is_cancelled(void **state) {
+    (void)state;
+    expect_cancelled("    - http-response: {file: file}\n");
+}
+
+static void a_message_from_a_file_is_cancelled(void **state) {
+    (void)state;
+    expect_cancelled("    - send-message: {file: file, to: {server: main}}\n");
+}
+
+/* proves T15 */
+static void a_file_that_is_written_is_cancelled(void **state) {
+    (void)state;
+    expect_cancelled("    - write-file: {file: made, text: x}\n");
+}
+
+/* proves T7 */
+static void input_from_a_file_is_cancelled(void **state) {
+    (void)state;
+    expect_cancelled("    - run-program: {command: [cat], stdin-file: file}\n");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_answer_from_a_file_is_cancelled),
+        cmocka_unit_test(a_message_from_a_file_is_cancelled),
+        cmocka_unit_test(a_file_that_is_written_is_cancelled),
+        cmocka_unit_test(input_from_a_file_is_cancelled),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
