@@ -82,12 +82,54 @@ static void input_from_a_file_is_cancelled(void **state) {
     expect_cancelled("    - run-program: {command: [cat], stdin-file: file}\n");
 }
 
+/* A daemon that never comes to start or stop the server, and is told when nobody waits any more. */
+struct slow_daemon {
+    int begun, cancelled;
+};
+
+static struct action_order *slow_begin(void *context, const struct action_steer *steer) {
+    (void)steer;
+    ((struct slow_daemon *)context)->begun++;
+    return context;
+}
+
+static void slow_cancel(struct action_order *order) {
+    ((struct slow_daemon *)(void *)order)->cancelled++;
+}
+
+static void expect_order_cancelled(const char *action) {
+    struct bench *bench = bench_new();
+    struct slow_daemon daemon = {0};
+    const struct action_steering steering = {slow_begin, slow_cancel, &daemon};
+    bench->host.steering = &steering;
+    char yaml[256];
+    (void)snprintf(yaml, sizeof yaml,
+                   "t:\n  triggers: [{http-request: /}]\n  actions: [{%s: main}]\n", action);
+    bench_load(bench, yaml);
+    struct peer *peer = peer_new(&bench->rig);
+    peer_say(peer, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    RIG_UNTIL(&bench->rig, daemon.begun == 1);
+    assert_int_equal(daemon.cancelled, 0);
+    assert_int_equal(engine_cancel_task(bench->engine, SLICE("t")), 1);
+    peer_expect(peer, "HTTP/1.1 503");
+    assert_int_equal(daemon.cancelled, 1);
+    peer_free(peer);
+    bench_free(bench);
+}
+
+static void starting_and_stopping_a_server_are_cancelled(void **state) {
+    (void)state;
+    expect_order_cancelled("start-server");
+    expect_order_cancelled("stop-server");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_from_a_file_is_cancelled),
         cmocka_unit_test(a_message_from_a_file_is_cancelled),
         cmocka_unit_test(a_file_that_is_written_is_cancelled),
         cmocka_unit_test(input_from_a_file_is_cancelled),
+        cmocka_unit_test(starting_and_stopping_a_server_are_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
