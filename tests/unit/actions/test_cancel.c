@@ -123,6 +123,37 @@ static void starting_and_stopping_a_server_are_cancelled(void **state) {
     expect_order_cancelled("stop-server");
 }
 
+/* The second worker takes its mail only when its loop is turned. */
+static void a_broadcast_that_waits_for_its_count_is_cancelled(void **state) {
+    (void)state;
+    struct bench *bench = bench_new();
+    struct rig *rig = &bench->rig;
+    struct net_loop *loop = net_loop_new(&(struct net_loop_options){.clock = &rig->clock.clock});
+    assert_non_null(loop);
+    struct server_set *other = server_set_new(&(struct server_set_options){
+        .loop = loop, .events = &triggers_server_events, .worker = 1, .id_key = {1, 2}});
+    assert_non_null(other);
+    struct server_set *sets[] = {rig->set, other};
+    server_set_connect(rig->set, sets, 2);
+    server_set_connect(other, sets, 2);
+    bench_load(bench, "t:\n  triggers: [{http-request: /}]\n"
+                      "  actions: [{send-message: {to: {server: main}, text: x}, save: told}]\n");
+    struct peer *peer = peer_new(rig);
+    peer_say(peer, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    RIG_UNTIL(rig, rig->counters.requests == 1);
+    assert_int_equal(engine_cancel_task(bench->engine, SLICE("t")), 1);
+    peer_expect(peer, "HTTP/1.1 503");
+    for (int i = 0; i < 4; i++) { /* the answer that nobody waits for comes, and is dropped */
+        net_loop_turn(loop, 0);
+        net_loop_turn(rig->loop, 0);
+    }
+    peer_free(peer);
+    server_set_abort(other);
+    bench_free(bench);
+    server_set_free(other);
+    net_loop_free(loop);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_from_a_file_is_cancelled),
@@ -130,6 +161,7 @@ int main(void) {
         cmocka_unit_test(a_file_that_is_written_is_cancelled),
         cmocka_unit_test(input_from_a_file_is_cancelled),
         cmocka_unit_test(starting_and_stopping_a_server_are_cancelled),
+        cmocka_unit_test(a_broadcast_that_waits_for_its_count_is_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
