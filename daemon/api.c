@@ -211,6 +211,13 @@ static void switch_task(void *context, struct slice id, bool is_enabled, control
     switches_submit(of(context), &(struct switches_request){id, is_enabled, done, done_context});
 }
 
+static void backup(void *context, struct buffer *out, control_backup_fn done, void *done_context) {
+    const struct registry_done then = {done, done_context};
+    enum status status = registry_backup(of(context)->registry, out, then);
+    if (status)
+        done(done_context, status);
+}
+
 /* As a reload would load it. */
 static enum status check(void *context, struct slice path, bool is_strict, struct buffer *out) {
     const struct supervisor *supervisor = context;
@@ -246,6 +253,7 @@ const struct control_host api_host = {.state = tell_state,
                                       .reload = reload,
                                       .edit = edit,
                                       .switch_task = switch_task,
+                                      .backup = backup,
                                       .check = check,
                                       .schema = describe_schema,
                                       .reference = describe_reference,

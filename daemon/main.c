@@ -13,6 +13,7 @@
 static int check(const struct options *options);
 static int print(enum status (*describe)(struct buffer *out));
 static int peek(const struct options *options);
+static int restore(const struct options *options);
 
 int main(int argc, char **argv) {
     struct options options;
@@ -27,6 +28,8 @@ int main(int argc, char **argv) {
             return print(describe_reference);
         case OPTIONS_PEEK:
             return peek(&options);
+        case OPTIONS_RESTORE:
+            return restore(&options);
         case OPTIONS_VERSION:
             (void)printf("bellwired %s\n", BELLWIRE_VERSION);
             return 0;
@@ -92,4 +95,14 @@ static int peek(const struct options *options) {
     if (status)
         (void)fprintf(stderr, "bellwired: %s\n", why);
     return write_out(&text, status, stdout);
+}
+
+static int restore(const struct options *options) {
+    char why[REGISTRY_WHY_MAX] = "";
+    enum status status = registry_restore(options->state, options->restore, why);
+    if (status)
+        (void)fprintf(stderr, "bellwired: %s\n", why[0] ? why : status_text(status));
+    else
+        (void)printf("%s/bellwire.db is now that of %s\n", options->state, options->restore);
+    return status ? 1 : 0;
 }

@@ -9,6 +9,7 @@ const char options_help[] =
     "usage: bellwired [-c PATH] [--state DIR] [--control SOCKET] [--workers N]\n"
     "                 [--log-level L] [--log-format text|json]\n"
     "       bellwired --check [--strict] [-c PATH]\n"
+    "       bellwired --restore FILE [--state DIR]\n"
     "\n"
     "  -c PATH            configuration file, or a folder that holds bellwire.yaml\n"
     "                     (/etc/bellwire/bellwire.yaml)\n"
@@ -20,6 +21,8 @@ const char options_help[] =
     "  --log-format F     text or json\n"
     "  --check            load everything as a start would, print all errors and warnings,\n"
     "                     exit 0 or 78; with --strict warnings count as errors\n"
+    "  --restore FILE     put a backup (bellwire backup FILE) in place of the registry,\n"
+    "                     while no daemon runs\n"
     "  --version, --help\n"
     "\n"
     "Signals: TERM and INT drain and end, a second one ends at once; HUP reloads.\n";
@@ -36,6 +39,7 @@ enum {
     FLAG_SCHEMA,
     FLAG_REFERENCE,
     FLAG_PEEK,
+    FLAG_RESTORE,
     FLAG_VERSION,
     FLAG_HELP
 };
@@ -51,6 +55,7 @@ static const struct option flags[] = {{"config", required_argument, NULL, 'c'},
                                       {"schema", no_argument, NULL, FLAG_SCHEMA},
                                       {"reference", no_argument, NULL, FLAG_REFERENCE},
                                       {"peek", required_argument, NULL, FLAG_PEEK},
+                                      {"restore", required_argument, NULL, FLAG_RESTORE},
                                       {"version", no_argument, NULL, FLAG_VERSION},
                                       {"help", no_argument, NULL, FLAG_HELP},
                                       {NULL, 0, NULL, 0}};
@@ -104,6 +109,10 @@ static bool take(struct options *out, int flag, const char *value) {
             return true;
         case FLAG_JSON:
             out->is_json = true;
+            return true;
+        case FLAG_RESTORE:
+            out->mode = OPTIONS_RESTORE;
+            out->restore = value;
             return true;
         case FLAG_PEEK:
             out->mode = OPTIONS_PEEK;

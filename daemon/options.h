@@ -9,6 +9,7 @@ enum options_mode {
     OPTIONS_CHECK,  /* load everything, print all errors and warnings, end */
     OPTIONS_SCHEMA, /* these three serve the manager without a daemon */
     OPTIONS_REFERENCE,
+    OPTIONS_RESTORE,
     OPTIONS_PEEK, /* the registry's rows as JSON */
     OPTIONS_VERSION,
     OPTIONS_HELP,
@@ -16,6 +17,7 @@ enum options_mode {
 struct options {
     enum options_mode mode;
     const char *config, *state, *control;
+    const char *restore;   /* the file */
     const char *peek;      /* "servers" or "clients" */
     char own_control[256]; /* private: what `control` may point to */
     uint32_t workers;      /* 0: as the configuration says */

@@ -90,6 +90,19 @@ void route__reload(struct call *call) {
     call->control->host->reload(call->control->context, on_reloaded, call);
 }
 
+static void on_backup(void *context, enum status status) {
+    struct call *call = context;
+    if (status)
+        call_error(call, 503, SLICE_NONE, "the registry cannot be copied: %s",
+                   registry_problem(status));
+    else
+        call_answer_as(call, SLICE("application/vnd.sqlite3"));
+}
+
+void route__backup(struct call *call) {
+    call->control->host->backup(call->control->context, &call->text, on_backup, call);
+}
+
 void route__check(struct call *call) {
     const struct control *control = call->control;
     out_map(&call->out, NULL);

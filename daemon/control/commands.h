@@ -101,6 +101,8 @@
     X(log, "log", "",                                                                              \
       "[-f] [--task T] [--run R] [--session S] [--level L]", "GET", "/v1/log",                     \
       "prints the latest lines of the log; with -f goes on", "")                                   \
+    X(backup, "backup", "", "FILE", "GET", "/v1/backup",                                           \
+      "writes the registry into a file (- for standard output), for bellwired --restore", "")      \
     X(check, "check", "", "[-c PATH] [--strict]", "POST", "/v1/check",                             \
       "checks a configuration as a start would", "")                                               \
     X(reload, "reload", "", "", "POST", "/v1/reload",                                              \

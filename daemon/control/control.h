@@ -96,6 +96,7 @@ typedef void (*control_edit_fn)(void *context, unsigned status, const char *text
 /* `json` is the whole answer, borrowed for the call; bytes NULL: the daemon is ending. */
 typedef void (*control_reload_fn)(void *context, struct slice json);
 #define CONTROL_EXPLAIN_MAX 512
+typedef void (*control_backup_fn)(void *context, enum status status);
 struct control_host {
     void (*state)(void *context, struct control_state *out);
     struct program *(*program)(void *context); /* borrowed; NULL before the first one serves */
@@ -112,6 +113,8 @@ struct control_host {
                  void *done_context);
     void (*switch_task)(void *context, struct slice id, bool is_enabled, control_edit_fn done,
                         void *done_context); /* likewise */
+    /* The registry's file, appended to `out`; `done` once, maybe inside the call. */
+    void (*backup)(void *context, struct buffer *out, control_backup_fn done, void *done_context);
     /* The members `ok`, `errors`, `warnings` of a check of `path` (size 0: the daemon's own). */
     enum status (*check)(void *context, struct slice path, bool is_strict, struct buffer *out);
     enum status (*schema)(struct buffer *out);

@@ -36,6 +36,8 @@ static int run(const struct manager *manager) {
         case COMMAND_reference:
         case COMMAND_version:
             return run_local(manager);
+        case COMMAND_backup:
+            return backup_run(manager);
         case COMMAND_log:
             return run_log(manager);
         case COMMAND_stats:

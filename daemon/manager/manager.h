@@ -66,6 +66,9 @@ void print_response(const json_t *run); /* of `task run` */
 /* Says what the API refused; the exit code. */
 int print_refusal(const struct manager *manager, const struct answer *answer);
 
+/* `backup FILE`: the bytes of the answer into a file that is whole or not there. */
+int backup_run(const struct manager *manager);
+
 /* ---- without a daemon ------------------------------------------------------------------------ */
 /* Becomes `bellwired` with these arguments (the first is left for its path; NULL ends them); comes
  * back only with an exit code, after a message. */

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "registry/database.h"
+#include "registry/backup.h"
 
 #define JOBS_MAX        1024
 #define JOB_CHUNK_BYTES 4096
@@ -24,6 +24,7 @@ struct job {
     struct registry_rows rows;
     struct registry_globals globals;
     struct registry_override override;
+    struct buffer *out; /* of a backup, which no transaction surrounds; else NULL */
     struct registry_done done;
     enum status status;
 };
@@ -165,7 +166,7 @@ static void *work(void *context) {
         struct job *job = CONTAINER_OF(registry->waiting.next, struct job, link);
         list_remove(&job->link);
         pthread_mutex_unlock(&registry->mutex);
-        job->status = transact(registry->db, job);
+        job->status = job->out ? job->run(registry->db, job) : transact(registry->db, job);
         pthread_mutex_lock(&registry->mutex);
         list_append(&registry->ended, &job->link);
         bool is_closing = registry->is_closing;
@@ -419,6 +420,20 @@ enum status registry_put_globals(struct registry *registry, const struct registr
         job_free(job);
         return status;
     }
+    return submit(registry, job);
+}
+
+static enum status run_backup(sqlite3 *db, const struct job *job) {
+    return database__backup(db, job->out);
+}
+
+enum status registry_backup(struct registry *registry, struct buffer *out,
+                            struct registry_done done) {
+    struct job *job = job_new(done);
+    if (!job)
+        return STATUS_NO_MEMORY;
+    job->run = run_backup;
+    job->out = out;
     return submit(registry, job);
 }
 

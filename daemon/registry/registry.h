@@ -102,6 +102,14 @@ enum status registry_put_globals(struct registry *registry, const struct registr
                                  struct registry_done done);
 enum status registry_put_override(struct registry *registry, const struct registry_override *row,
                                   struct registry_done done);
+/* The whole database as the bytes of a file, appended to `out`, which is the registry's until
+ * `done`; SQLite's online backup. */
+enum status registry_backup(struct registry *registry, struct buffer *out,
+                            struct registry_done done);
+/* Puts such a file (any path that SQLite reads) in place of DIRECTORY/bellwire.db, whole or not at
+ * all, while no daemon holds the directory. With the reason in `why`: as registry_open(),
+ * STATUS_TYPE: it is no registry. */
+enum status registry_restore(const char *directory, const char *file, char *why);
 /* Why a job has failed, for people. */
 const char *registry_problem(enum status status);
 /* Calls `done` of all that has ended; on the owner's thread, after `wake`. */
