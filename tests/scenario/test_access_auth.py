@@ -205,7 +205,9 @@ def test_session_that_waited_for_its_password_gets_early_messages(start):
 
 def test_github_example(daemon):
     """The documented example fits, and nothing near it. proves S17"""
+    before = daemon.log.mark()
     assert daemon.http("POST", "/github", BODY, {"X-Hub-Signature-256": GITHUB}, server="main").text == "user=github"
+    daemon.log.wait("pushed", since=before)
     mark = daemon.log.mark()
     for body, headers in ((BODY + "!", {"X-Hub-Signature-256": GITHUB}), (BODY, {}),
                           (BODY, {"X-Hub-Signature-256": GITHUB[:-1] + "8"}), (BODY, {"X-Hub-Signature-256": GITHUB[7:]})):
