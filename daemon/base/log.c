@@ -167,6 +167,7 @@ static void emit(const struct log_record *record, bool is_forced) {
         tap_line(record);
 }
 
+PRINTF_LIKE(4, 0)
 static void log_message(enum log_level level, const struct log_place *place, bool is_forced,
                         const char *format, va_list args) {
     char first[1024];

@@ -84,6 +84,7 @@ const struct expr_template *prepare_template(const struct prepare *prepare, size
     return NULL;
 }
 
+PRINTF_LIKE(2, 0)
 static char *format_text(const struct prepare *prepare, const char *format, va_list args) {
     char text[1024];
     vsnprintf(text, sizeof text, format, args);
