@@ -58,6 +58,10 @@ class Browser:
         return page
 
 
+class Unanswered(Exception):
+    """DevTools could not evaluate: above all, because the page was just being left for another."""
+
+
 class Page:
     def __init__(self, browser, address):
         self.browser = browser
@@ -79,7 +83,8 @@ class Page:
         while True:
             answer = json.loads(self._run(self.socket.recv()))
             if answer.get("id") == self.number:
-                assert "error" not in answer, answer
+                if "error" in answer:
+                    raise Unanswered(answer["error"])
                 return answer["result"]
 
     def open(self, url):
@@ -92,15 +97,25 @@ class Page:
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
+    def leave(self, expression):
+        """Evaluates what leads to another page, which may replace this one before the answer is out."""
+        try:
+            self.evaluate(expression)
+        except Unanswered:
+            pass
+
     def wait(self, expression):
-        """Until a JavaScript expression is true; returns its value."""
+        """Until a JavaScript expression is true, in this page or in the one that replaces it; returns its value."""
         deadline = time.monotonic() + harness.DEADLINE
-        while True:
-            value = self.evaluate(expression)
-            if value:
-                return value
+        value = None
+        while not value:
             assert time.monotonic() < deadline, f"never true in the page: {expression}"
+            try:
+                value = self.evaluate(expression)
+            except Unanswered:
+                pass
             time.sleep(0.02)  # a breath between two looks; nothing depends on its length
+        return value
 
     def text(self):
         return self.evaluate("document.body.innerText")

@@ -88,7 +88,7 @@ def test_foreign_page_cannot_launch_a_task(daemon, foreign, chromium):
                 it.{attribute} = {target!r};
                 document.body.append(it);
             }}).then(() => 1)""")
-        page.evaluate(f"""(() => {{
+        page.leave(f"""(() => {{
             const form = document.createElement('form');
             form.method = 'POST';
             form.action = {target!r};
@@ -138,11 +138,11 @@ def test_link_from_another_site_is_offered_again(daemon, foreign, chromium):
     """A link that is followed launches nothing; the page in between does, once it is clicked. proves S19"""
     for number, url in enumerate(foreign_pages(foreign)):
         page = chromium.page(url)
-        page.evaluate("document.querySelector('a').click()")
-        page.wait("document.title == 'A link from another site'")
+        page.leave("document.querySelector('a').click()")
+        page.wait("document.title == 'A link from another site' && document.readyState == 'complete'")
         assert page.evaluate("performance.getEntriesByType('navigation')[0].responseStatus") == 403
         assert len(launches(daemon, "link")) == number
-        page.evaluate("document.querySelector('a').click()")
+        page.leave("document.querySelector('a').click()")
         page.wait("document.body?.innerText == 'launched'")
         assert launched(daemon, "link", number + 1)
 
@@ -188,7 +188,7 @@ def test_listed_origin_may_ask(start, foreign, chromium):
         assert page.evaluate(FETCH.format(url=d.url("/launch?by=listed"), options=options)) == 200
     assert page.evaluate(f"fetch({d.url('/nowhere')!r}).then(r => r.status)") == 404
     assert page.evaluate(SOCKET.format(url=d.url("/chat", scheme="ws"))) == "welcome"
-    page.evaluate(f"location.href = {d.url('/launch?by=listed-link')!r}; 1")
+    page.leave(f"location.href = {d.url('/launch?by=listed-link')!r}; 1")
     page.wait("document.body?.innerText == 'launched'")
     other = chromium.page(f"http://127.0.0.1:{port}/")
     assert other.evaluate(FETCH.format(url=d.url("/launch?by=unlisted"), options="{}")) == "failed"

@@ -57,7 +57,7 @@ def test_form_posts(daemon, chromium):
     """A form is filled in and sent; the second task answers. proves S7 S9"""
     page = chromium.page(daemon.url("/form"))
     page.evaluate("document.querySelector('[name=name]').value = 'Ada & Bob'")
-    page.evaluate("document.querySelector('form').submit()")
+    page.leave("document.querySelector('form').submit()")
     page.wait("document.body && document.body.innerText.includes('Thank you')")
     assert page.text() == "Thank you, Ada & Bob. Your colour is green."
     assert daemon.http("POST", "/form", body=b"colour=red",
