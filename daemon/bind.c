@@ -109,11 +109,26 @@ bool bind_open(const struct inherited *inherited, struct bind_target *target, si
                              : open_address(target, count, fds, why);
 }
 
+/* What the administrator can do about it. */
+static const char *way_out(int error) {
+    switch (error) {
+        case EADDRINUSE:
+            return "the address is in use: `ss -ltnp` names who has it; end that, or give another "
+                   "\"bind\"";
+        case EADDRNOTAVAIL:
+            return "the address is not this machine's: `ip address` lists those that are";
+        case EACCES:
+            return "Permission denied: a port below 1024 needs ports.conf of the examples, or a "
+                   "socket of systemd, or take a higher port";
+        default:
+            return strerror(error);
+    }
+}
+
 static bool open_address(struct bind_target *target, size_t count, int *fds, char *why) {
     enum status status = net_listen(&target->address, count, fds);
     if (status)
-        (void)snprintf(why, BIND_WHY_MAX, "%s",
-                       status == STATUS_EXISTS ? "the address is in use" : strerror(errno));
+        (void)snprintf(why, BIND_WHY_MAX, "%s", way_out(errno)); /* fits */
     return status == STATUS_OK;
 }
 

@@ -34,7 +34,7 @@ size_t bind_targets(const struct inherited *inherited, struct slice text,
                     struct bind_target out[BIND_TARGETS]);
 /* `count` listening sockets, one a worker. On failure `why` says what and the way out, nothing is
  * open, and the result is false. On success `bound` is where it listens. */
-#define BIND_WHY_MAX 256
+#define BIND_WHY_MAX 384
 bool bind_open(const struct inherited *inherited, struct bind_target *target, size_t count,
                int *fds, char why[BIND_WHY_MAX]);
 struct slice bind_bound(const struct bind_target *target, char out[NET_ADDRESS_MAX]);

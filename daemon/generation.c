@@ -373,8 +373,9 @@ char *generation_first_error(const struct generation *generation) {
         const struct config_mark *mark = &message->mark;
         if (message->severity != CONFIG_ERROR)
             continue;
-        if (asprintf(&text, "%s:%u:%u: %s", mark->file ? mark->file : "", mark->line, mark->column,
-                     message->text) < 0)
+        if (asprintf(&text, "%s:%u:%u: %s%s%s%s", mark->file ? mark->file : "", mark->line,
+                     mark->column, message->text, message->hint ? " (" : "",
+                     message->hint ? message->hint : "", message->hint ? ")" : "") < 0)
             text = NULL;
     }
     return text ? text : base_strdup(SLICE("out of memory"));

@@ -67,7 +67,7 @@ void generation_unref(struct generation *generation); /* the program holds one o
 /* Errors and warnings as people read them, and the closing line where there were errors. */
 enum status generation_print(const struct generation *generation, bool is_running,
                              struct buffer *out);
-/* The first error with its place; heap. */
+/* The first error with its place and its hint, in one line; heap. */
 char *generation_first_error(const struct generation *generation);
 /* `{ok, errors: [..], warnings: [..]}` without the braces. */
 enum status generation_print_json(const struct generation *generation, bool is_ok,

@@ -98,7 +98,7 @@ static void write_status(struct supervisor *supervisor, char *out, size_t room) 
     struct tm utc;
     if (gmtime_r(&at, &utc))
         (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc); /* always fits */
-    char trouble[160] = "";
+    char trouble[NOTIFY_STATUS_MAX / 2] = "";
     if (!supervisor->last_reload_ok && supervisor->last_reload_error)
         (void)snprintf(trouble, sizeof trouble, ": %s", supervisor->last_reload_error);
     else if (supervisor->is_degraded)
@@ -125,7 +125,7 @@ void notify_status(struct notify *notify) {
 }
 
 void notify_failed(struct notify *notify, const char *why) {
-    char text[256];
+    char text[NOTIFY_STATUS_MAX];
     (void)snprintf(text, sizeof text, "STATUS=cannot start: %.*s", (int)strcspn(why, "\n"),
                    why); /* cut, it is for one line of a terminal */
     say(notify, text);

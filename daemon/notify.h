@@ -13,6 +13,8 @@
 
 #include "net/net.h"
 
+#define NOTIFY_STATUS_MAX 1024
+
 struct supervisor;
 struct notify {
     struct supervisor *supervisor;
@@ -21,9 +23,9 @@ struct notify {
     int fd;               /* -1: nobody listens */
     uint64_t watchdog_ms; /* between two feeds; 0: no watchdog */
     struct net_timer timer;
-    uint32_t pending; /* workers that have not turned since the last feed */
-    bool is_due;      /* the time for the next feed has come */
-    char status[256]; /* what was said last */
+    uint32_t pending;               /* workers that have not turned since the last feed */
+    bool is_due;                    /* the time for the next feed has come */
+    char status[NOTIFY_STATUS_MAX]; /* what was said last */
 };
 /* Reads the environment and takes its variables away, so that no child speaks for the daemon. */
 void notify_open(struct notify *notify, struct supervisor *supervisor);

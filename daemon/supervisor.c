@@ -51,13 +51,13 @@ int supervisor_run(const struct options *options) {
     inherited_open(&supervisor.inherited);
     notify_open(&supervisor.notify, &supervisor);
     supervisor.loop = net_loop_new(&(struct net_loop_options){.clock = &clock_system});
-    int code = supervisor.loop ? load_first(&supervisor) : 1;
-    if (code == 0)
+    supervisor.exit_code = supervisor.loop ? load_first(&supervisor) : 1;
+    if (supervisor.exit_code == 0)
         net_loop_run(supervisor.loop);
     tear_down(&supervisor);
     notify_close(&supervisor.notify);
     inherited_close(&supervisor.inherited);
-    return code;
+    return supervisor.exit_code;
 }
 
 /* The state directory and the registry first: the manager's rows belong to what is loaded. */
@@ -316,6 +316,28 @@ static void begin(struct worker *worker, void *context) {
     triggers_begin(worker->triggers, worker->number, supervisor->worker_count);
 }
 
+/* For a service manager a daemon whose servers could all not listen has not started: it shows that
+ * as a failed service and tries again, where a person would look at what the daemon says. */
+static bool is_heard(struct supervisor *supervisor) {
+    const struct server_row *deaf = NULL;
+    struct list *at;
+    LIST_FOR_EACH(at, &supervisor->servers) {
+        const struct server_row *row = CONTAINER_OF(at, struct server_row, link);
+        if (!list_is_empty(&row->listeners))
+            return true;
+        if (row->is_wanted)
+            deaf = row;
+    }
+    char why[NOTIFY_STATUS_MAX];
+    if (deaf) {
+        (void)snprintf(why, sizeof why, "server " SLICE_FMT " cannot listen: %s",
+                       SLICE_ARG(deaf->id), deaf->error ? deaf->error : "no address is declared");
+        log_line(LOG_ERROR, NULL, "no server can listen: ending");
+        notify_failed(&supervisor->notify, why);
+    }
+    return !deaf;
+}
+
 static void on_first_applied(struct supervisor *supervisor, uint64_t closed_sessions) {
     (void)closed_sessions; /* there were none */
     supervisor__store_rows(supervisor);
@@ -323,6 +345,11 @@ static void on_first_applied(struct supervisor *supervisor, uint64_t closed_sess
     net_timer_start(supervisor->loop, &supervisor->second, SECOND_MS);
     if (supervisor->state != SUPERVISOR_STARTING)
         return; /* told to end meanwhile */
+    if (supervisor->notify.fd >= 0 && !is_heard(supervisor)) {
+        supervisor->exit_code = 1;
+        net_loop_stop(supervisor->loop);
+        return;
+    }
     supervisor->state = SUPERVISOR_SERVING;
     log_line(LOG_INFO, NULL, "ready");
     observe_apply(supervisor);

@@ -115,6 +115,7 @@ struct supervisor {
     bool last_reload_ok;
     char *last_reload_error;
     struct control *control;
+    int exit_code; /* of the process, once its loop has ended */
     struct notify notify;
     struct inherited inherited;
     struct metrics *metrics; /* made with the workers */

@@ -21,6 +21,7 @@ const struct config_field declare_secret_fields[] = {
                .doc = "name in $CREDENTIALS_DIRECTORY (systemd)"),
     FIELD_END};
 
+static void hint_at_unit(struct config_diag *diag, struct slice credential);
 static bool read_file(const char *path, const struct config_entry *entry, struct arena *arena,
                       struct config_diag *diag, struct slice *out);
 
@@ -54,11 +55,24 @@ bool declare__secret(const struct config_entry *entry, struct arena *arena,
         config_error(diag, entry->mark,
                      "secret \"" SLICE_FMT "\": %s is not set in the environment",
                      SLICE_ARG(entry->id), keys.env.bytes ? name : "CREDENTIALS_DIRECTORY");
+        if (!keys.env.bytes)
+            hint_at_unit(diag, keys.credential);
         return false;
     }
     if (keys.env.bytes)
         return arena_copy(arena, slice_of(found), &out->value) == STATUS_OK;
-    return read_file(arena_printf(arena, "%s/%s", found, name), entry, arena, diag, &out->value);
+    bool is_read =
+        read_file(arena_printf(arena, "%s/%s", found, name), entry, arena, diag, &out->value);
+    if (!is_read)
+        hint_at_unit(diag, keys.credential);
+    return is_read;
+}
+
+static void hint_at_unit(struct config_diag *diag, struct slice credential) {
+    config_hint(diag,
+                "LoadCredential=" SLICE_FMT ":FILE under [Service] of the unit passes it: "
+                "`systemctl edit bellwire`, then restart",
+                SLICE_ARG(credential));
 }
 
 static bool read_file(const char *path, const struct config_entry *entry, struct arena *arena,

@@ -49,14 +49,22 @@ static enum status transact(sqlite3 *db, const struct job *job);
 static enum status copy_rows(struct job *job, const struct registry_rows *rows);
 static enum status copy_globals(struct job *job, const struct registry_globals *globals);
 
+/* With `errno` of what failed. */
+static void tell_denied(char *why, const char *verb, const char *directory) {
+    database__tell(why,
+                   "cannot %s the state directory %s: %s; make it one that uid %u can write, or "
+                   "give another --state",
+                   verb, directory, strerror(errno), (unsigned)geteuid());
+}
+
 int registry_lock_directory(const char *directory, char *why) {
     if (mkdir(directory, 0700) != 0 && errno != EEXIST) {
-        database__tell(why, "cannot make the state directory %s: %s", directory, strerror(errno));
+        tell_denied(why, "make", directory);
         return STATUS_DENIED;
     }
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || access(directory, W_OK | X_OK) != 0) {
-        database__tell(why, "cannot use the state directory %s: %s", directory, strerror(errno));
+        tell_denied(why, "use", directory);
         if (fd >= 0)
             close(fd);
         return STATUS_DENIED;

@@ -23,6 +23,7 @@ Fixtures
         exit with 0; a sanitizer's report of any process fails the test, whatever it tested.
   start_module(...)                                the same for a daemon that all tests of a file share
   start.fails(files, *args) -> CompletedProcess    a start that is expected to end by itself (.returncode, .stdout holds both streams)
+  start.unstarted(files, *args) -> Daemon          for .launch() and .wait_exit(): one that is not expected to serve
   start.check(files, *args) -> CompletedProcess    `bellwired --check -c FOLDER *args`
   start.folder(files) -> pathlib.Path              only writes the files
 

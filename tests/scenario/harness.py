@@ -289,6 +289,12 @@ class Starter:
         self._daemons.append(daemon)
         return daemon.start()
 
+    def unstarted(self, files, *args, workers=2, env=None):
+        """A daemon for .launch() and .wait_exit(): one that is not expected to serve."""
+        daemon = self._new(files, args, workers, env)
+        self._daemons.append(daemon)
+        return daemon
+
     def folder(self, files):
         return self._new(files, (), 1, None).folder
 

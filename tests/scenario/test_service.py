@@ -95,6 +95,92 @@ def test_a_start_that_fails_says_why_as_its_status(start, manager):
     assert "READY=1" not in manager.lines
 
 
+def told_at_the_end(daemon, manager):
+    """(exit code, status, log) of a daemon that cannot start; there is one status, and it is one line."""
+    daemon.launch()
+    code = daemon.wait_exit()
+    statuses = [line for line in manager.read() if line.startswith("STATUS=")]
+    assert len(statuses) == 1 and "READY=1" not in manager.lines, manager.lines
+    return code, statuses[0], daemon.log.text
+
+
+def test_a_state_directory_that_cannot_be_used_is_named_with_the_way_out(start, manager, tmp_path):
+    (tmp_path / "file").write_text("")
+    daemon = start.unstarted(HELLO, "--state", tmp_path / "file/state", env={"NOTIFY_SOCKET": manager.path})
+    code, status, log = told_at_the_end(daemon, manager)
+    line = f"cannot make the state directory {tmp_path}/file/state: Not a directory; make it one that uid"
+    assert code == 1 and status.startswith("STATUS=cannot start: " + line) and line in log
+    assert "or give another --state" in status and len(log.splitlines()) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody who is not")
+def test_a_state_directory_of_somebody_else_is_named(start, manager, tmp_path):
+    os.chmod(manager.path, 0o777)
+    daemon = start.unstarted(HELLO, env={"NOTIFY_SOCKET": manager.path})
+    for path in (tmp_path.parent.parent, tmp_path.parent, tmp_path, daemon.top):
+        os.chmod(path, 0o755)
+    daemon.state.mkdir(mode=0o755)
+    daemon.args[:0] = ["setpriv", "--reuid", "65534", "--clear-groups"]
+    code, status, _ = told_at_the_end(daemon, manager)
+    assert code == 1 and f"cannot use the state directory {daemon.state}: Permission denied" in status
+    assert "make it one that uid 65534 can write" in status
+
+
+def test_a_taken_port_of_the_only_server_is_a_failed_start_of_the_service(start, manager):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        daemon = start.unstarted(f'servers: {{main: {{bind: "{address}"}}}}\n' + HELLO, env={"NOTIFY_SOCKET": manager.path})
+        code, status, log = told_at_the_end(daemon, manager)
+    line = f"{address}: the address is in use: `ss -ltnp` names who has it; end that, or give another \"bind\""
+    assert code == 1 and status == "STATUS=cannot start: server main cannot listen: " + line
+    assert daemon.log.find("cannot listen", level="error")[0]["error"] in line
+    assert "no server can listen" in log and not daemon.log.find(where=lambda entry: entry["message"] == "ready")
+
+
+def test_a_taken_port_beside_one_that_is_free_is_named_while_the_rest_serves(start, manager):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        daemon = start(f'servers: {{main: {{bind: "127.0.0.1:0"}}, side: {{bind: "127.0.0.1:{port}"}}}}\n'
+                       + HELLO.replace("http-request: /hello", "http-request: {path: /hello, server: main}"),
+                       env={"NOTIFY_SOCKET": manager.path})
+        at = manager.expect("READY=1")
+        manager.expect(f"STATUS=1 tasks, .*; server side: 127.0.0.1:{port}: the address is in use: .*\"bind\"", at)
+        assert daemon.http("GET", "/hello").text == "hi"
+
+
+def test_a_socket_that_was_not_passed_is_a_failed_start_of_the_service(start, manager):
+    daemon = start.unstarted('servers: {main: {bind: "fd:web"}}\n' + HELLO, env={"NOTIFY_SOCKET": manager.path})
+    code, status, _ = told_at_the_end(daemon, manager)
+    assert code == 1 and status == ('STATUS=cannot start: server main cannot listen: fd:web: no socket named "web" was '
+                                    'passed: FileDescriptorName= of the .socket unit names it, and the unit must run')
+
+
+def test_a_broken_credential_is_named_with_the_way_out(start, manager, tmp_path):
+    files = HELLO + "secrets: {github: {credential: gh}}\n"
+    for folder, what in ((None, "CREDENTIALS_DIRECTORY is not set in the environment"),
+                         (tmp_path / "none", f"cannot read {tmp_path}/none/gh: No such file or directory")):
+        env = {"NOTIFY_SOCKET": manager.path} | ({"CREDENTIALS_DIRECTORY": str(folder)} if folder else {})
+        manager.read()
+        manager.lines.clear()
+        daemon = start.unstarted(files, env=env)
+        code, status, log = told_at_the_end(daemon, manager)
+        assert code == 78 and f'secret "github": {what}' in log
+        assert re.fullmatch(r"STATUS=cannot start: \S+bellwire.yaml:\d+:\d+: secret \"github\": .* "
+                            r"\(LoadCredential=gh:FILE under \[Service\] of the unit passes it: .*\)", status), status
+
+
+def test_a_wrong_file_at_a_reload_is_named_with_its_hint(start, manager):
+    daemon = start(HELLO, env={"NOTIFY_SOCKET": manager.path})
+    at = manager.expect("STATUS=.*", manager.expect("READY=1") - 1)
+    daemon.write(HELLO.replace("http-response", "http-respons"))
+    done = daemon.manager("reload")
+    assert done.returncode == 78 and "bellwire.yaml:" in done.stderr + done.stdout
+    manager.expect(r'STATUS=.*, the last reload failed at \S+: \S+bellwire.yaml:\d+:\d+: .*"http-respons" '
+                   r'\(did you mean "http-response"\?\)', at)
+    assert daemon.log.find("bellwire.yaml:", level="error")
+    assert daemon.http("GET", "/hello").text == "hi"
+
+
 def test_children_do_not_see_the_socket(start, manager):
     daemon = start("""
         tasks:
