@@ -193,6 +193,8 @@ static void on_applied(struct supervisor *supervisor, uint64_t closed_sessions) 
 static void finish(struct change *change, unsigned status, const char *text) {
     struct supervisor *supervisor = change->supervisor;
     supervisor->switches.change = NULL;
+    list_remove(&change->link); /* whoever is told may ask for the next one at once */
+    list_init(&change->link);
     if (change->request.done) /* else it was told that the daemon is ending */
         change->request.done(change->request.context, status, text);
     change_free(change);

@@ -75,6 +75,8 @@ static const unsigned char *skip_wide(const unsigned char *at, const unsigned ch
 
 bool slice_is_utf8(struct slice text) {
     const unsigned char *at = (const unsigned char *)text.bytes;
+    if (!text.size)
+        return true;
     const unsigned char *end = at + text.size;
     while (at && end - at >= 8) {
         if (end - at >= 32 && is_ascii_block(at))
@@ -86,5 +88,5 @@ bool slice_is_utf8(struct slice text) {
     }
     while (at && at < end)
         at = *at < 0x80 ? at + 1 : skip_wide(at, end);
-    return at || text.size == 0;
+    return at;
 }

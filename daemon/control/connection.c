@@ -17,6 +17,7 @@ struct connection {
     struct net_stream stream;
     struct list link; /* of the control's connections */
     struct control *control;
+    struct net_timer next; /* what was pipelined is looked at in a turn of its own */
     struct buffer in;
     struct http_head_scan scan;
     struct http_body body;
@@ -31,6 +32,7 @@ struct connection {
 static void on_event(struct net_stream *stream, enum net_event event, struct net_bytes data);
 static void take(struct connection *connection, struct net_bytes data);
 static void process(struct connection *connection);
+static void on_next(struct net_timer *timer);
 static bool read_head(struct connection *connection);
 static bool read_body(struct connection *connection);
 static void refuse(struct connection *connection, const struct http_error *error);
@@ -71,6 +73,7 @@ void connection__accept(void *context, int fd, const struct net_address *peer) {
         return;
     }
     connection->control = control__ref(control);
+    net_timer_init(&connection->next, on_next);
     buffer_init(&connection->in, CONTROL_HEAD_MAX + CONTROL_BODY_MAX);
     list_append(&control->connections, &connection->link);
     control->connection_count++;
@@ -138,6 +141,14 @@ static void process(struct connection *connection) {
         route__dispatch(connection->call);
     }
     connection->is_processing = false;
+}
+
+static void on_next(struct net_timer *timer) {
+    struct connection *connection = CONTAINER_OF(timer, struct connection, next);
+    if (connection->is_finishing)
+        return;
+    net_stream_resume(&connection->stream);
+    process(connection);
 }
 
 static bool make_call(struct connection *connection, const struct http_request *request) {
@@ -257,9 +268,10 @@ void connection__answer(struct connection *connection, const struct http_answer 
         return;
     }
     touch(connection);
-    net_stream_resume(&connection->stream);
-    if (!connection->is_processing)
-        process(connection);
+    if (connection->is_processing)
+        net_stream_resume(&connection->stream);
+    else /* the answer may come from amid an edit */
+        net_timer_start(connection->control->loop, &connection->next, 0);
 }
 
 struct net_stream *connection__stream(struct connection *connection, void (*gone)(void *context),
@@ -302,6 +314,7 @@ static void on_quiet(struct connection *connection) {
 static void on_closed(struct connection *connection) {
     struct control *control = connection->control;
     list_remove(&connection->link);
+    net_timer_stop(&connection->next);
     control->connection_count--;
     if (connection->call)
         connection->call->connection = NULL; /* its answer will be dropped */

@@ -63,6 +63,28 @@ def test_only_the_user_and_the_group_may_use_it(daemon):
         assert found.st_gid == os.getegid()
 
 
+def test_what_is_pipelined_is_answered_in_order(start):
+    """Each request waits for the end of the one before, edits and reloads too, also from who has nothing more to say.
+    proves D6 D9"""
+    daemon = start(TASKS)
+    wanted, text = [], ""
+    for line, body, status in [("POST /v1/tasks/hello/disable", "", 200), ("POST /v1/tasks/hello/enable", "", 200),
+                               ("POST /v1/tasks/nothing/enable", "", 404), ("POST /v1/tasks/hello/disable", "", 200),
+                               ("PUT /v1/servers/side", '{"bind": "127.0.0.1:0"}', 200), ("POST /v1/reload", "", 200),
+                               ("PATCH /v1/servers/side", '{"name": "x"}', 200), ("POST /v1/reload", "", 200),
+                               ("DELETE /v1/servers/side", "", 200), ("DELETE /v1/servers/side", "", 404)]:
+        wanted.append(status)
+        text += f"{line} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    with connect(daemon) as peer:
+        peer.sendall(text.encode())
+        peer.shutdown(socket.SHUT_WR)
+        data = b""
+        while more := peer.recv(65536):
+            data += more
+    assert [int(part.split(b" ", 1)[0]) for part in data.split(b"HTTP/1.1 ")[1:]] == wanted
+    assert daemon.http("GET", "/hello").status == 404
+
+
 def test_without_permission_the_group_is_named(start):
     """Exit code 1, not 3: the daemon does run. proves D9"""
     d = start(TASKS)
