@@ -130,7 +130,7 @@ bench: all
 # Targets of clang's libFuzzer: a minute each, or SECONDS_EACH; FUZZ names some of them.
 SECONDS_EACH ?= 60
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-$(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/daemon/generation.o $(DAEMON_LIBS)
+$(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(filter-out %/main.o,$(DAEMON_OBJECTS)) $(DAEMON_LIBS)
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	@$(CC) $(OUR_LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) -Wl,--start-group $(DAEMON_LIBS) -Wl,--end-group $(LIB_LIBS)
