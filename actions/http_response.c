@@ -191,7 +191,8 @@ static bool add_headers(struct step *step, const struct response_args *args,
         return false;
     }
     reply->response.headers = reply->headers;
-    reply__add(reply, "X-Bellwire-Run", run_id_text(step_run(step)));
+    reply->headers[0] = (struct http_header){SLICE("X-Bellwire-Run"), run_id_text(step_run(step))};
+    reply->response.header_count = reply->response.own_count = 1;
     if (args->redirect.bytes)
         reply__add(reply, "Location", args->redirect);
     for (size_t i = 0; i < args->headers.count; i++)
@@ -273,7 +274,8 @@ static enum step_state response_start(struct step *step, const void *args) {
                          reply.response.status);
     if (!add_headers(step, response, request, &reply))
         return STEP_FAILED;
-    if (http_header_check(SLICE("Content-Type"), reply.response.content_type) != STATUS_OK)
+    if (response->content_type.size &&
+        http_header_check(SLICE("Content-Type"), response->content_type) != STATUS_OK)
         return fail_header(step, &reply);
     if (response->file.bytes)
         return answer_file(step, response, &reply);

@@ -148,14 +148,17 @@ enum status run__set_slot(struct run *run, uint32_t slot, struct value_box *box)
 }
 
 /* Crockford's base 32 keeps the order of the bytes. */
-void run__spell_id(const uint64_t id[2], char *out) {
+/* The lowest `count` digits of 5 bits. */
+static void spell_digits(char *out, uint64_t bits, int count) {
     static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
-    uint64_t high = id[0], low = id[1];
-    for (int i = RUN_ID_MAX - 2; i >= 0; i--) {
-        out[i] = digits[low & 31];
-        low = low >> 5 | high << 59;
-        high >>= 5;
-    }
+    for (int i = count - 1; i >= 0; i--, bits >>= 5)
+        out[i] = digits[bits & 31];
+}
+
+void run__spell_id(const uint64_t id[2], char *out) {
+    spell_digits(out, id[0] >> 56, 2);
+    spell_digits(out + 2, id[0] << 4 | id[1] >> 60, 12);
+    spell_digits(out + 14, id[1], 12);
     out[RUN_ID_MAX - 1] = '\0';
 }
 

@@ -131,11 +131,22 @@ static char *put_header(char *out, struct slice name, struct slice value) {
 }
 
 static char *put_status(char *out, unsigned status) {
+    if (status == 200)
+        return put(out, SLICE("HTTP/1.1 200 OK\r\n"));
     out = put(out, SLICE("HTTP/1.1 "));
     out = put_number(out, status);
     *out++ = ' ';
     out = put(out, http_status_text(status));
     return put(out, SLICE("\r\n"));
+}
+
+/* A size that is known is copied without a call. */
+static char *put_date(char *out, struct slice date) {
+    if (date.size != HTTP_DATE_SIZE)
+        return put_header(out, SLICE("Date"), date);
+    out = put(out, SLICE("Date: "));
+    memcpy(out, date.bytes, HTTP_DATE_SIZE);
+    return put(out + HTTP_DATE_SIZE, SLICE("\r\n"));
 }
 
 static char *put_connection(char *out, const struct http_answer *answer) {
@@ -153,7 +164,7 @@ static enum status check(const struct http_answer *answer, bool *has_date, bool 
     struct slice type = answer->content_type;
     if (http__text_span(type.bytes, type.size) != type.size)
         return STATUS_SYNTAX;
-    for (size_t i = 0; i < answer->header_count; i++) {
+    for (size_t i = answer->own_count; i < answer->header_count; i++) {
         struct slice name = answer->headers[i].name;
         enum status status = http_header_check(name, answer->headers[i].value);
         if (status)
@@ -173,7 +184,7 @@ ssize_t http_answer_write(const struct http_answer *answer, char *out, size_t ro
         return STATUS_LIMIT;
     char *at = put_status(out, answer->status);
     if (!has_date)
-        at = put_header(at, SLICE("Date"), answer->date);
+        at = put_date(at, answer->date);
     if (http_status_has_body(answer->status)) {
         if (!has_type)
             at = put_header(at, SLICE("Content-Type"), answer->content_type);

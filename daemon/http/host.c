@@ -15,19 +15,24 @@ static bool is_address(int family, struct slice text) {
     return inet_pton(family, copy, address) == 1;
 }
 
-static bool is_name(struct slice text) {
-    for (size_t i = 0; i < text.size; i++) {
-        char c = text.bytes[i], lower = (char)(c | 0x20);
-        bool is_alnum = (c >= '0' && c <= '9') || (lower >= 'a' && lower <= 'z');
-        if (!is_alnum && c != '-' && c != '.' && c != '_')
-            return false;
-    }
-    return text.size > 0;
+/* The characters of a name at the front. */
+static struct slice name_of(struct slice text) {
+    size_t at = 0;
+    while (at < text.size && http__is(text.bytes[at], HTTP__HOST))
+        at++;
+    return (struct slice){text.bytes, at};
 }
 
 static enum status parse_port(struct slice text, uint16_t *port) {
-    uint64_t number;
-    if (text.size > 5 || slice_to_u64(text, &number) || number == 0 || number > 65535)
+    uint32_t number = 0;
+    if (text.size > 5)
+        return STATUS_SYNTAX;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.bytes[i] < '0' || text.bytes[i] > '9')
+            return STATUS_SYNTAX;
+        number = number * 10 + (uint32_t)(text.bytes[i] - '0');
+    }
+    if (number == 0 || number > 65535)
         return STATUS_SYNTAX;
     *port = (uint16_t)number;
     return STATUS_OK;
@@ -47,10 +52,9 @@ static enum status split(struct slice text, struct http_host *out) {
         if (!host.is_ip)
             return STATUS_SYNTAX;
     } else {
-        const char *colon = text.size > 0 ? memchr(text.bytes, ':', text.size) : NULL;
-        host.name = (struct slice){text.bytes, colon ? (size_t)(colon - text.bytes) : text.size};
+        host.name = name_of(text);
         rest = (struct slice){text.bytes + host.name.size, text.size - host.name.size};
-        if (!is_name(host.name))
+        if (host.name.size == 0)
             return STATUS_SYNTAX;
     }
     if (rest.size > 0) {

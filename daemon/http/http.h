@@ -124,7 +124,7 @@ struct http_answer {
     uint64_t content_length;   /* of the body, also for HEAD; unwritten for 1xx 204 304 */
     struct slice upgrade;      /* "websocket" for 101 and 426, else empty */
     const struct http_header *headers; /* further ones, checked while they are written */
-    size_t header_count;
+    size_t header_count, own_count;    /* own: the first ones, of this program, so not checked */
 };
 /* Writes the head with its blank line. Returns its size, STATUS_LIMIT when `room` is too small
  * (then http_answer_bound() is enough), STATUS_SYNTAX or STATUS_DENIED as http_header_check(). */

@@ -128,11 +128,19 @@ bool http__segment_decode(struct slice raw, char *out, struct slice *text) {
     return true;
 }
 
+/* A literal holds no percent sign, so that an escape makes the raw text a longer one. */
+static bool is_literal(struct slice raw, struct slice literal) {
+    char decoded[HTTP__LITERAL_MAX];
+    struct slice text;
+    if (raw.size <= literal.size)
+        return slice_equal(raw, literal);
+    return http__segment_decode(raw, decoded, &text) && slice_equal(text, literal);
+}
+
 /* Whether the segments match; with `wanted`, its raw value is left in `*value` meanwhile. */
 static bool match(const struct http_pattern *pattern, struct slice raw_path,
                   const struct http__segment *wanted, struct slice *value) {
-    struct slice text, rest = http__path_start(raw_path);
-    char decoded[HTTP__LITERAL_MAX];
+    struct slice rest = http__path_start(raw_path);
     for (size_t i = 0; i < pattern->count; i++) {
         const struct http__segment *segment = &pattern->segments[i];
         if (!rest.bytes)
@@ -144,8 +152,7 @@ static bool match(const struct http_pattern *pattern, struct slice raw_path,
             raw = slice_cut(rest, '/', &rest);
         if (segment->kind == HTTP__PARAM && raw.size == 0)
             return false;
-        if (segment->kind == HTTP__LITERAL &&
-            (!http__segment_decode(raw, decoded, &text) || !slice_equal(text, segment->text)))
+        if (segment->kind == HTTP__LITERAL && !is_literal(raw, segment->text))
             return false;
         if (segment == wanted)
             *value = raw;

@@ -84,12 +84,33 @@ static struct slice cut_authority(struct slice *target) {
     return SLICE_NONE;
 }
 
-/* The span of a target, in which only the first '?' and no '#' may stand. */
+/* How many bytes at the front may stand in a target: visible ASCII without '#'. */
 static size_t target_span(const char *bytes, size_t size) {
     size_t at = 0;
+    for (; size - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+        uint64_t word = http__load(bytes + at);
+        uint64_t others = http__below(word, 0x21) | http__find(word, 0x7f) | http__find(word, '#') |
+                          (word & HTTP__HIGHS);
+        if (others)
+            return at + (size_t)__builtin_ctzll(others) / 8;
+    }
     while (at < size && (http__is(bytes[at], HTTP__TARGET) || bytes[at] == '?'))
         at++;
     return at;
+}
+
+/* Whether the path has to be looked at character by character. At least eight bytes of the head
+ * follow it. */
+static bool is_suspect(struct slice path) {
+    size_t at = 0;
+    for (; at + sizeof(uint64_t) < path.size; at += sizeof(uint64_t)) {
+        uint64_t word = http__load(path.bytes + at);
+        if (http__find(word, '%') | http__find(word, '.'))
+            return true;
+    }
+    uint64_t word = http__load(path.bytes + at);
+    uint64_t inside = UINT64_MAX >> (8 * (sizeof word - (path.size - at)));
+    return ((http__find(word, '%') | http__find(word, '.')) & inside) != 0;
 }
 
 /* Splits request->target; the authority of an absolute form is kept as host until the headers are
@@ -112,15 +133,17 @@ static enum status split_target(struct http_request *request, struct http_error 
     }
     if (request->path.size == 0)
         request->path = SLICE("/");
-    for (size_t at = 0; at < request->path.size; at++) {
-        if (http__is(request->path.bytes[at], HTTP__SUSPECT))
-            return check_segments(request->path, error);
-    }
+    else if (is_suspect(request->path))
+        return check_segments(request->path, error);
     return STATUS_OK;
 }
 
 static enum status parse_version(const char *at, size_t size, uint8_t *minor,
                                  struct http_error *error) {
+    if (size >= 10 && memcmp(at, "HTTP/1.1\r\n", 10) == 0) {
+        *minor = 1;
+        return STATUS_OK;
+    }
     if (size < 10 || memcmp(at, "HTTP/", 5) != 0 || at[6] != '.' || memcmp(at + 8, "\r\n", 2) != 0)
         return http__fail(error, 400, "the request line does not end with a version");
     if (at[5] < '0' || at[5] > '9' || at[7] < '0' || at[7] > '9')
@@ -131,10 +154,17 @@ static enum status parse_version(const char *at, size_t size, uint8_t *minor,
     return STATUS_OK;
 }
 
+/* The word at the start of a line, most often `GET`. */
+static struct slice take_method(const char *at, const char *end) {
+    size_t room = (size_t)(end - at);
+    bool is_get = room > 4 && memcmp(at, "GET ", 4) == 0;
+    return (struct slice){at, is_get ? 3 : http__token_span(at, room)};
+}
+
 /* Returns where the headers start, or NULL with `*error`. */
 static const char *parse_line(const char *at, const char *end, struct http_request *request,
                               struct http_error *error) {
-    struct slice method = {at, http__token_span(at, (size_t)(end - at))};
+    struct slice method = take_method(at, end);
     at += method.size;
     if (method.size == 0 || at == end || *at != ' ') {
         (void)http__fail(error, 400, "the request line does not start with a method");

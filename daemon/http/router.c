@@ -14,6 +14,7 @@ struct slot { /* a route, and the next one on the same node, in the order given;
 struct node {
     uint32_t param, rest; /* nodes, 0 for none: 0 is the root */
     uint32_t first, last; /* slots */
+    bool has_literals;    /* children in the table */
 };
 struct literal {
     struct slice text;
@@ -78,6 +79,7 @@ static uint32_t enter(struct http_router *router, uint32_t at,
         struct literal *literal = find_place(router, at, segment->text);
         if (literal->child == 0)
             *literal = (struct literal){segment->text, at, router->node_count++};
+        router->nodes[at].has_literals = true;
         return literal->child;
     }
     struct node *node = &router->nodes[at];
@@ -155,21 +157,26 @@ struct search {
     size_t capacity, count, nodes;
 };
 
+/* The child by a literal, 0 for none. */
+static uint32_t find_child(const struct http_router *router, uint32_t parent, struct slice raw) {
+    char decoded[HTTP__LITERAL_MAX];
+    struct slice text;
+    return http__segment_decode(raw, decoded, &text) ? find_place(router, parent, text)->child : 0;
+}
+
 /* Calls visit() for each node that the path from `at` on reaches, the most specific first, until it
  * gives a route. */
 static const struct http_route *walk(struct search *search, uint32_t at, struct slice rest) {
     const struct http_router *router = search->router;
     const struct node *node = &router->nodes[at];
     const struct http_route *found = NULL;
-    char decoded[HTTP__LITERAL_MAX];
-    struct slice next, text;
+    struct slice next;
     if (!rest.bytes)
         return node->first ? search->visit(search, node) : NULL;
     struct slice raw = slice_cut(rest, '/', &next);
-    if (http__segment_decode(raw, decoded, &text)) {
-        uint32_t child = find_place(router, at, text)->child;
-        found = child ? walk(search, child, next) : NULL;
-    }
+    uint32_t child = node->has_literals ? find_child(router, at, raw) : 0;
+    if (child)
+        found = walk(search, child, next);
     if (!found && node->param && raw.size > 0)
         found = walk(search, node->param, next);
     if (!found && node->rest)

@@ -4,7 +4,6 @@
  * no space before the colon, no bare CR or LF, no control characters; and to one meaning of what
  * frames the message (section 6): one Content-Length of digits alone, or one Transfer-Encoding that
  * is `chunked` alone, never both. */
-#include <endian.h>
 #include "http/scan.h"
 
 /* Sixteen to a line, as in a chart of ASCII; bytes from 0x80 on are in no class. */
@@ -12,17 +11,14 @@
 const uint8_t http__classes[256] = {
      0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,
      0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,
-     0,  3,  2,  1,  3,  7,  3,  3,  2,  2,  3,  3,  2,  3,  7,  2,
-    11, 11, 11, 11, 11, 11, 11, 11, 11, 11,  2,  2,  2,  2,  2,  0,
-     2, 11, 11, 11, 11, 11, 11,  3,  3,  3,  3,  3,  3,  3,  3,  3,
-     3,  3,  3,  3,  3,  3,  3,  3,  3,  3,  3,  2,  2,  2,  3,  3,
-     3, 11, 11, 11, 11, 11, 11,  3,  3,  3,  3,  3,  3,  3,  3,  3,
-     3,  3,  3,  3,  3,  3,  3,  3,  3,  3,  3,  2,  3,  2,  3,  0,
+     0,  3,  2,  1,  3,  3,  3,  3,  2,  2,  3,  3,  2, 11, 11,  2,
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15,  2,  2,  2,  2,  2,  0,
+     2, 15, 15, 15, 15, 15, 15, 11, 11, 11, 11, 11, 11, 11, 11, 11,
+    11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11,  2,  2,  2,  3, 11,
+     3, 15, 15, 15, 15, 15, 15, 11, 11, 11, 11, 11, 11, 11, 11, 11,
+    11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11,  2,  3,  2,  3,  0,
 };
 /* clang-format on */
-
-#define ONES  UINT64_C(0x0101010101010101)
-#define HIGHS UINT64_C(0x8080808080808080)
 
 size_t http__token_span(const char *bytes, size_t size) {
     size_t at = 0;
@@ -31,20 +27,11 @@ size_t http__token_span(const char *bytes, size_t size) {
     return at;
 }
 
-/* The high bit of the first byte that is a control (below 0x20, or 0x7f) is the lowest one set;
- * bits above it say nothing, since a borrow may have set them. */
-static uint64_t find_controls(uint64_t word) {
-    uint64_t below = (word - ONES * 0x20) & ~word;
-    uint64_t del = word ^ (ONES * 0x7f);
-    return (below | ((del - ONES) & ~del)) & HIGHS;
-}
-
 size_t http__text_span(const char *bytes, size_t size) {
     size_t at = 0;
     while (size - at >= sizeof(uint64_t)) {
-        uint64_t word;
-        memcpy(&word, bytes + at, sizeof word);
-        uint64_t controls = find_controls(le64toh(word));
+        uint64_t word = http__load(bytes + at);
+        uint64_t controls = http__below(word, 0x20) | http__find(word, 0x7f);
         if (controls == 0) {
             at += sizeof word;
             continue;

@@ -3,13 +3,14 @@
 #ifndef BELLWIRE_HTTP_SCAN_H
 #define BELLWIRE_HTTP_SCAN_H
 
+#include <endian.h>
 #include "http/http.h"
 
 enum http__class {
-    HTTP__TOKEN = 1,   /* tchar, RFC 9110 section 5.6.2 */
-    HTTP__TARGET = 2,  /* visible ASCII without '#' and '?' */
-    HTTP__SUSPECT = 4, /* '%' and '.': a path that has one is looked at again */
-    HTTP__HEX = 8
+    HTTP__TOKEN = 1,  /* tchar, RFC 9110 section 5.6.2 */
+    HTTP__TARGET = 2, /* visible ASCII without '#' and '?' */
+    HTTP__HEX = 4,
+    HTTP__HOST = 8 /* letters, digits, '-', '.', '_' */
 };
 extern const uint8_t http__classes[256];
 
@@ -18,6 +19,23 @@ static inline bool http__is(char c, enum http__class class) {
 }
 /* May stand in a header's value: all but controls; a tab may. */
 static inline bool http__is_text(char c) { return ((uint8_t)c >= 0x20 && c != 0x7f) || c == '\t'; }
+/* Eight bytes at once: the high bit of each that is `c`. The lowest bit that is set is right; bits
+ * above it say nothing, since a borrow may have set them. The first byte is the lowest one. */
+#define HTTP__ONES  UINT64_C(0x0101010101010101)
+#define HTTP__HIGHS UINT64_C(0x8080808080808080)
+static inline uint64_t http__load(const char *bytes) {
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return le64toh(word);
+}
+static inline uint64_t http__find(uint64_t word, char c) {
+    uint64_t zero = word ^ HTTP__ONES * (uint8_t)c;
+    return (zero - HTTP__ONES) & ~zero & HTTP__HIGHS;
+}
+/* The high bit of each byte below `least`, likewise. */
+static inline uint64_t http__below(uint64_t word, uint8_t least) {
+    return (word - HTTP__ONES * least) & ~word & HTTP__HIGHS;
+}
 /* How many bytes at the front are token characters. */
 size_t http__token_span(const char *bytes, size_t size);
 /* How many bytes at the front may stand in a header's value. */

@@ -52,13 +52,16 @@ static char next_char(struct slice text, size_t *at) {
     return c;
 }
 
-static bool is_name(struct slice raw, struct slice name) {
+/* Whether `name` stands before the first '=' of a member; `*value` is what follows it. */
+static bool is_name(struct slice member, struct slice name, struct slice *value) {
     size_t at = 0, matched = 0;
-    while (at < raw.size) {
-        if (matched == name.size || next_char(raw, &at) != name.bytes[matched])
+    while (at < member.size && member.bytes[at] != '=') {
+        if (matched == name.size || next_char(member, &at) != name.bytes[matched])
             return false;
         matched++;
     }
+    bool has_value = at < member.size;
+    *value = has_value ? (struct slice){member.bytes + at + 1, member.size - at - 1} : SLICE_NONE;
     return matched == name.size;
 }
 
@@ -81,8 +84,7 @@ enum status http_query_get(struct slice raw_query, struct slice name, struct are
                            struct slice *out) {
     while (raw_query.size > 0) {
         struct slice value, member = slice_cut(raw_query, '&', &raw_query);
-        struct slice raw_name = slice_cut(member, '=', &value);
-        if (member.size > 0 && is_name(raw_name, name))
+        if (member.size > 0 && is_name(member, name, &value))
             return decode_member(value, arena, out);
     }
     return STATUS_NOT_FOUND;

@@ -210,7 +210,8 @@ static enum status begin_answer(struct server_request *request,
                                  .content_type = response->content_type,
                                  .content_length = size,
                                  .headers = response->headers,
-                                 .header_count = response->header_count};
+                                 .header_count = response->header_count,
+                                 .own_count = response->own_count};
     enum status status = request->cors == ACCESS_NO_CORS ? write_head(session, &answer)
                                                          : write_with_cors(request, &answer);
     if (status == STATUS_OK) {

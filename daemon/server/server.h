@@ -136,7 +136,7 @@ enum status server_request_name(struct server_request *request, struct slice use
 struct server_response {
     uint16_t status;
     const struct http_header *headers;
-    size_t header_count;
+    size_t header_count, own_count;  /* own_count: as in struct http_answer */
     struct slice content_type, body; /* the body of HEAD, 204 and 304 is not sent */
     bool close;                      /* the connection ends after this answer */
 };

@@ -154,7 +154,8 @@ static enum status answer(struct session *session, const struct ws_agreement *ag
                                  .keep_alive = true,
                                  .upgrade = SLICE("websocket"),
                                  .headers = headers,
-                                 .header_count = count};
+                                 .header_count = count,
+                                 .own_count = 1};
     size_t room = http_answer_bound(&answer);
     char *out = net_write_begin(&session->stream, room);
     if (!out) {

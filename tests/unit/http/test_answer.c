@@ -114,6 +114,24 @@ static void forged_and_framing_headers_are_refused(void **state) {
     assert_int_equal(http_answer_write(&answer, out, sizeof out), STATUS_SYNTAX);
 }
 
+/* What the program has made itself comes first and is not looked at. */
+static void only_headers_of_others_are_checked(void **state) {
+    (void)state;
+    const struct http_header headers[] = {
+        {SLICE("Trailer"), SLICE("own")}, {SLICE("X-A"), SLICE("b")}, {SLICE("X-B"), SLICE("c\n")}};
+    char out[512];
+    struct http_answer answer = {.status = 200,
+                                 .minor = 1,
+                                 .keep_alive = true,
+                                 .headers = headers,
+                                 .header_count = 2,
+                                 .own_count = 1};
+    assert_written(&answer, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"
+                            "Trailer: own\r\nX-A: b\r\n\r\n");
+    answer.header_count = 3;
+    assert_int_equal(http_answer_write(&answer, out, sizeof out), STATUS_SYNTAX);
+}
+
 static void a_status_has_its_text(void **state) {
     (void)state;
     assert_slice(http_status_text(200), "OK");
@@ -127,6 +145,7 @@ int main(void) {
         cmocka_unit_test(the_connection_is_said_where_it_is_not_the_default),
         cmocka_unit_test(answers_without_body_say_no_length),
         cmocka_unit_test(forged_and_framing_headers_are_refused),
+        cmocka_unit_test(only_headers_of_others_are_checked),
         cmocka_unit_test(a_status_has_its_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,6 +51,33 @@ static void headers_are_trimmed_and_kept_as_bytes(void **state) {
     drop(p.copy);
 }
 
+/* The target is read eight bytes at a time: each byte at each place of each size. */
+static void every_place_of_a_target_is_looked_at(void **state) {
+    (void)state;
+    for (size_t size = 2; size <= 20; size++) {
+        for (size_t i = 0; i < (size - 1) * 256; i++) {
+            char head[64], path[32];
+            size_t place = 1 + i / 256;
+            uint8_t c = (uint8_t)i;
+            memset(path, 'x', size);
+            path[0] = '/';
+            path[place] = (char)c;
+            size_t line = (size_t)snprintf(head, sizeof head, "GET ");
+            memcpy(head + line, path, size);
+            line += size;
+            line +=
+                (size_t)snprintf(head + line, sizeof head - line, " HTTP/1.1\r\nHost:a\r\n\r\n");
+            struct parsed p = parsed_of((struct slice){head, line});
+            bool is_bad = c <= 0x20 || c >= 0x7f || c == '#' || c == '%' || (c == '.' && size == 2);
+            if ((p.status != STATUS_OK) != is_bad)
+                fail_msg("byte %u at %zu of %zu", (unsigned)c, place, size);
+            if (!is_bad)
+                assert_int_equal(p.request.path.size, c == '?' ? place : size);
+            drop(p.copy);
+        }
+    }
+}
+
 /* proves S6 */
 static void every_method_of_llhttp_is_known_and_no_other(void **state) {
     (void)state;
@@ -436,6 +463,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_line_is_taken_apart),
         cmocka_unit_test(headers_are_trimmed_and_kept_as_bytes),
+        cmocka_unit_test(every_place_of_a_target_is_looked_at),
         cmocka_unit_test(every_method_of_llhttp_is_known_and_no_other),
         cmocka_unit_test(a_set_of_methods_is_printed_for_allow),
         cmocka_unit_test(targets_of_other_forms_are_read),

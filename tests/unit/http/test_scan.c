@@ -31,7 +31,8 @@ static void classes_are_those_of_the_grammar(void **state) {
         assert_int_equal(http__is(c, HTTP__TOKEN), is_digit || is_alpha || is_mark);
         assert_int_equal(http__is(c, HTTP__TARGET),
                          byte > 32 && byte < 127 && byte != '#' && byte != '?');
-        assert_int_equal(http__is(c, HTTP__SUSPECT), byte == '%' || byte == '.');
+        bool is_of_host = is_digit || is_alpha || byte == '-' || byte == '.' || byte == '_';
+        assert_int_equal(http__is(c, HTTP__HOST), is_of_host);
         assert_int_equal(http__is(c, HTTP__HEX), is_hex);
         char digit[2] = {c, 0};
         assert_int_equal(http__hex(c), is_hex ? strtol(digit, NULL, 16) : -1);
