@@ -8,6 +8,7 @@
 
 static enum status check(const char *path, char *why);
 static enum status read_number(sqlite3 *db, const char *sql, int64_t *out);
+static enum status check_version(sqlite3 *db, const char *path, int64_t *version, char *why);
 static enum status migrate(sqlite3 *db, int64_t version);
 static struct slice column(sqlite3_stmt *statement, int index, struct arena *arena);
 static bool grow(struct arena *arena, void *items, size_t count, size_t item_bytes);
@@ -88,17 +89,10 @@ enum status database__open(const char *directory, sqlite3 **out, char *why) {
     if (status)
         goto out;
     int64_t version = 0;
-    status = read_number(db, "PRAGMA user_version", &version);
-    if (!status && version > DATABASE_VERSION) {
-        database__tell(why,
-                       "%s: written by a newer bellwired (schema %lld, this one knows up to %d); "
-                       "install that version again, or give another --state",
-                       path, (long long)version, DATABASE_VERSION);
-        status = STATUS_VERSION;
+    status = check_version(db, path, &version, why);
+    if (status)
         goto out;
-    }
-    if (!status)
-        status = database__exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
+    status = database__exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
     if (!status)
         status = migrate(db, version);
     if (status)
@@ -133,6 +127,33 @@ static enum status check(const char *path, char *why) {
             path, found ? found : sqlite3_errmsg(reader));
     (void)sqlite3_finalize(statement); /* repeats the error that was seen */
     (void)sqlite3_close(reader);
+    return status;
+}
+
+/* Neither another program's file nor one of a later schema is written to. One without tables is a
+ * start that did not get far. */
+static enum status check_version(sqlite3 *db, const char *path, int64_t *version, char *why) {
+    int64_t application = 0, tables = 0;
+    enum status status = read_number(db, "PRAGMA user_version", version);
+    if (!status)
+        status = read_number(db, "PRAGMA application_id", &application);
+    if (!status)
+        status = read_number(db, "SELECT count(*) FROM sqlite_master", &tables);
+    if (status) {
+        database__tell(why, "%s: %s", path, sqlite3_errmsg(db));
+    } else if (tables && application != DATABASE_APPLICATION_ID) {
+        database__tell(why,
+                       "%s: is no registry of bellwired, and was left untouched; move it away, or "
+                       "give another --state",
+                       path);
+        status = STATUS_TYPE;
+    } else if (*version > DATABASE_VERSION) {
+        database__tell(why,
+                       "%s: written by a newer bellwired (schema %lld, this one knows up to %d); "
+                       "install that version again, or give another --state",
+                       path, (long long)*version, DATABASE_VERSION);
+        status = STATUS_VERSION;
+    }
     return status;
 }
 

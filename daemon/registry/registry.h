@@ -58,7 +58,7 @@ int registry_lock_directory(const char *directory, char *why);
 struct registry;
 /* Opens DIRECTORY/bellwire.db, makes it or migrates it forward, checks it, and starts the thread.
  * With the reason in `why`: STATUS_CORRUPT (the file is left untouched), STATUS_VERSION (written by
- * a newer daemon), STATUS_DENIED, STATUS_BUSY, STATUS_IO. */
+ * a newer daemon), STATUS_TYPE (another program's), STATUS_DENIED, STATUS_BUSY, STATUS_IO. */
 enum status registry_open(const char *directory, void (*wake)(void *context), void *context,
                           struct registry **out, char *why);
 /* Finishes all that was submitted, then ends the thread and frees. No callback runs in it or after
