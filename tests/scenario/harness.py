@@ -33,6 +33,13 @@ def wait_for(condition, what, timeout=DEADLINE):
         never.wait(0.01)
 
 
+def find_tool(name):
+    """A program that is installed, or that scripts/test-tools has unpacked; None where it is neither."""
+    path = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
+    unpacked = (ROOT / "build/tools" / name / "usr").glob(f"*bin/{name}")
+    return pathlib.Path(path) if path else next(unpacked, None)
+
+
 def write_files(folder, files):
     if isinstance(files, str):
         files = {"bellwire.yaml": files}

@@ -1,14 +1,13 @@
 """/metrics, /healthz and /readyz: both formats are read by a parser of the test's own, and by promtool where it is."""
 import http.client
 import re
-import shutil
 import signal
 import socket
 import subprocess
 
 import pytest
 
-from harness import Response, wait_for
+from harness import Response, find_tool, wait_for
 
 FILES = """
 metrics: {bind: "127.0.0.1:0"}
@@ -86,10 +85,10 @@ def test_both_formats_are_well_formed_and_say_the_same(start):
     assert not any(name.endswith("_total") for name in types)
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
+@pytest.mark.skipif(not find_tool("promtool"), reason="promtool is neither installed nor unpacked by scripts/test-tools")
 def test_promtool_finds_nothing_to_object_to(start):
     daemon = start(FILES)
-    done = subprocess.run(["promtool", "check", "metrics"], input=get(address(daemon)).body, capture_output=True,
+    done = subprocess.run([find_tool("promtool"), "check", "metrics"], input=get(address(daemon)).body, capture_output=True,
                           check=False)
     assert done.returncode == 0 and not done.stdout + done.stderr, done.stdout + done.stderr
 
