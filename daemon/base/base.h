@@ -187,7 +187,7 @@ void map_init(struct map *map, struct hash_key key);
 void map_deinit(struct map *map);
 void *map_get(const struct map *map, struct slice key); /* NULL when absent */
 enum status map_put(struct map *map, struct slice key,
-                    void *value); /* replaces; value not NULL; STATUS_NO_MEMORY */
+                    void *value); /* not NULL; STATUS_NO_MEMORY, not where it replaces another */
 void *map_remove(struct map *map, struct slice key); /* what was there, or NULL */
 /* for (size_t at = 0; (entry = map_next(&map, &at));) */
 struct map_entry *map_next(const struct map *map, size_t *at);

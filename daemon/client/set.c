@@ -67,13 +67,8 @@ enum status client_set_apply(struct client_set *set, struct client_config *confi
                              struct client_counters *counters) {
     struct client *client = map_get(&set->by_id, config->options.id);
     if (client) {
-        /* The map's key lies in the configuration. */
-        (void)map_remove(&set->by_id, client->config->options.id); /* it was just found */
-        if (map_put(&set->by_id, config->options.id, client) != STATUS_OK) {
-            client->is_removed = true;
-            client__remove(client);
-            return STATUS_NO_MEMORY;
-        }
+        /* The map's key lies in the configuration. To replace one that is there takes no memory. */
+        (void)map_put(&set->by_id, config->options.id, client);
         client->counters = counters ? counters : client->counters;
         client__apply(client, config);
         return STATUS_OK;

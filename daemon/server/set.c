@@ -84,11 +84,8 @@ enum status server_set_apply(struct server_set *set, struct server_config *confi
         return add_server(set, config, counters);
     }
     struct server_config *old = server->config;
-    /* The map's key lies in the configuration. */
-    if (map_remove(&set->by_id, old->options.id) == NULL ||
-        map_put(&set->by_id, config->options.id, server) != STATUS_OK) {
-        return STATUS_NO_MEMORY;
-    }
+    /* The map's key lies in the configuration. To replace one that is there takes no memory. */
+    (void)map_put(&set->by_id, config->options.id, server);
     server->config = server_config_ref(config);
     server->counters = counters ? counters : server->counters;
     for (uint32_t i = 0; i < server->members.count; i++) {
