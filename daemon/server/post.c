@@ -126,15 +126,17 @@ void server_op_cancel(struct server_op *op) {
 
 static void send_parcel(struct parcel *parcel, struct net_loop *to);
 
+/* What came back is home's: it may be freed there before send_parcel() returns here. */
 static void on_room(struct net_room *room, struct net_loop *full) {
     struct parcel *parcel = CONTAINER_OF(room, struct parcel, room);
     struct server_op *op = parcel->op;
+    bool is_leaving = full != op->set->loop;
     if (!full) { /* the process ends */
         parcel->message.run(&parcel->message, NULL);
         return;
     }
     send_parcel(parcel, full);
-    if (full != op->set->loop && op->unposted == 0 && !op->wait_all) {
+    if (is_leaving && op->unposted == 0 && !op->wait_all) {
         tell(op);
     }
 }
