@@ -7,6 +7,7 @@
 
 #define ACCEPTS_A_TURN 128
 #define SHED_LOG_MS    60000
+#define QUEUE_MAX      4096 /* Linux' own bound, net.core.somaxconn */
 
 struct net_listener {
     struct net_source source;
@@ -38,10 +39,11 @@ struct net_listener *net_listener_open(struct net_loop *loop, int fd, net_accept
     return listener;
 }
 
-/* Closing a socket whose queue is not empty would reset those who wait in it. */
+/* Closing a socket whose queue is not empty would reset those who wait in it. Those who come
+ * meanwhile must not keep it open. */
 void net_listener_close(struct net_listener *listener) {
     loop__remove(listener->loop, &listener->source);
-    while (accept_one(listener)) {
+    for (int i = 0; i < QUEUE_MAX && accept_one(listener); i++) {
     }
     close(listener->source.fd);
     free(listener);

@@ -128,6 +128,32 @@ static void without_descriptors_peers_are_shed_and_later_taken_again(void **stat
     close(devnull);
 }
 
+/* Each that is taken brings the next one, so that the queue is never empty. */
+static void on_crowd(void *context, int fd, const struct net_address *peer) {
+    struct world *world = context;
+    const struct linger reset = {.l_onoff = 1}; /* so that no socket lies in TIME_WAIT */
+    (void)peer;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+    close(fd);
+    close(world->accepted[0]);
+    world->accepted[0] = ++world->count < 10000 ? dial(world) : -1;
+}
+
+/* proves D8 */
+static void those_who_keep_coming_do_not_keep_a_listener_open(void **state) {
+    struct world *world = *state;
+    int fd;
+    net_listener_close(world->listener);
+    assert_int_equal(net_listen(&world->address, 1, &fd), STATUS_OK);
+    struct net_listener *crowded = net_listener_open(world->loop, fd, on_crowd, world);
+    world->accepted[0] = dial(world);
+    net_listener_close(crowded);
+    assert_int_equal(world->count, 4096);
+    close(world->accepted[0]);
+    world->count = 0;
+    world->listener = NULL;
+}
+
 /* proves D8: files, programs and the manager have some left */
 static void a_part_of_the_descriptors_is_not_for_peers(void **state) {
     struct world *world = *state;
@@ -164,6 +190,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(peers_are_accepted),
         TEST(a_close_accepts_those_who_wait),
+        TEST(those_who_keep_coming_do_not_keep_a_listener_open),
         TEST(without_descriptors_peers_are_shed_and_later_taken_again),
         TEST(a_part_of_the_descriptors_is_not_for_peers),
     };
