@@ -12,7 +12,7 @@
 #include "actions/program.h"
 
 #define USUAL_PATH  "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define ENTRY_BYTES 16384
+#define ENTRY_BYTES (1024 * 1024) /* a group names all its members */
 
 /* ---- in the pool --------------------------------------------------------------------------------
  */
@@ -45,32 +45,38 @@ static bool is_number(const char *text, uint64_t *out) {
     return slice_to_u64(slice_of(text), out) == STATUS_OK && *out < UINT32_MAX;
 }
 
-static void find_user(struct program_run *run) {
-    char bytes[ENTRY_BYTES];
+/* Not found (0, or one of several codes), or not to be asked for. */
+static void say_missing(struct program_run *run, const char *kind, const char *name, int error) {
+    snprintf(run->why, sizeof run->why, "there is no %s \"%s\"%s%s", kind, name, error ? ": " : "",
+             error ? strerror(error) : "");
+}
+
+static void find_user(struct program_run *run, char *bytes) {
     struct passwd entry, *found = NULL;
     uint64_t uid;
+    int error;
     if (!run->user)
-        getpwuid_r(geteuid(), &entry, bytes, sizeof bytes, &found);
+        error = getpwuid_r(geteuid(), &entry, bytes, ENTRY_BYTES, &found);
     else if (is_number(run->user, &uid))
-        getpwuid_r((uid_t)uid, &entry, bytes, sizeof bytes, &found);
+        error = getpwuid_r((uid_t)uid, &entry, bytes, ENTRY_BYTES, &found);
     else
-        getpwnam_r(run->user, &entry, bytes, sizeof bytes, &found);
+        error = getpwnam_r(run->user, &entry, bytes, ENTRY_BYTES, &found);
     if (found)
         take_user(run, found);
     else if (run->user)
-        snprintf(run->why, sizeof run->why, "there is no user \"%s\"", run->user);
+        say_missing(run, "user", run->user, error);
 }
 
-static void find_group(struct program_run *run) {
-    char bytes[ENTRY_BYTES];
+static void find_group(struct program_run *run, char *bytes) {
     struct group entry, *found = NULL;
     uint64_t gid;
+    int error;
     if (is_number(run->group, &gid))
-        getgrgid_r((gid_t)gid, &entry, bytes, sizeof bytes, &found);
+        error = getgrgid_r((gid_t)gid, &entry, bytes, ENTRY_BYTES, &found);
     else
-        getgrnam_r(run->group, &entry, bytes, sizeof bytes, &found);
+        error = getgrnam_r(run->group, &entry, bytes, ENTRY_BYTES, &found);
     if (!found) {
-        snprintf(run->why, sizeof run->why, "there is no group \"%s\"", run->group);
+        say_missing(run, "group", run->group, error);
         return;
     }
     run->who.gid = found->gr_gid;
@@ -95,9 +101,14 @@ static void open_input(struct program_run *run) {
 }
 
 void program__prepare(struct program_run *run) {
-    find_user(run);
+    char *bytes = malloc(ENTRY_BYTES);
+    if (bytes)
+        find_user(run, bytes);
+    else
+        snprintf(run->why, sizeof run->why, "out of memory");
     if (run->group && !run->why[0])
-        find_group(run);
+        find_group(run, bytes);
+    free(bytes);
     if (run->input_file && !run->why[0])
         open_input(run);
 }
