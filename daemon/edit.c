@@ -340,11 +340,11 @@ static void on_stored(void *context, enum status status) {
 static void on_applied(struct supervisor *supervisor, uint64_t closed_sessions) {
     (void)closed_sessions; /* nobody asks */
     struct edit *edit = supervisor->edit;
-    log_line(
-        LOG_INFO,
-        edit->request.kind == REGISTRY_SERVER ? &(struct log_place){.server = edit->request.id}
-                                              : &(struct log_place){.client = edit->request.id},
-        edit->request.verb == EDIT_REMOVE ? "removed by the manager" : "changed by the manager");
+    struct log_place place = {0};
+    *(edit->request.kind == REGISTRY_SERVER ? &place.server : &place.client) = edit->request.id;
+    log_line(LOG_INFO, &place,
+             edit->request.verb == EDIT_REMOVE ? "removed by the manager"
+                                               : "changed by the manager");
     finish(edit, &(struct edit_result){.status = 200,
                                        .text = edit->warnings.size ? edit->warnings.bytes : ""});
 }

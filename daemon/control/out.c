@@ -44,7 +44,7 @@ static void begin(struct out *out, struct slice name) {
     put(out, SLICE(":"));
 }
 
-static void open(struct out *out, struct slice name, bool is_map) {
+static void open_level(struct out *out, struct slice name, bool is_map) {
     begin(out, name);
     put(out, is_map ? SLICE("{") : SLICE("["));
     assert(out->depth < OUT_DEPTH);
@@ -54,11 +54,11 @@ static void open(struct out *out, struct slice name, bool is_map) {
 
 void out_init(struct out *out, struct buffer *buffer) { *out = (struct out){.buffer = buffer}; }
 
-void out_map(struct out *out, const char *name) { open(out, slice_of(name), true); }
+void out_map(struct out *out, const char *name) { open_level(out, slice_of(name), true); }
 
-void out_slice_map(struct out *out, struct slice name) { open(out, name, true); }
+void out_slice_map(struct out *out, struct slice name) { open_level(out, name, true); }
 
-void out_list(struct out *out, const char *name) { open(out, slice_of(name), false); }
+void out_list(struct out *out, const char *name) { open_level(out, slice_of(name), false); }
 
 void out_end(struct out *out) {
     assert(out->depth > 0);

@@ -46,10 +46,9 @@ static bool is_path(struct slice path) {
 }
 
 static bool parse_shape(struct slice source, struct shape *out) {
-    struct token name = {.kind = TOKEN_END};
     struct lexer lexer;
     lexer__init(&lexer, source, 0);
-    name = lexer__next(&lexer);
+    struct token name = lexer__next(&lexer);
     if (name.kind != TOKEN_NAME)
         return false;
     *out = (struct shape){.name = name.text};

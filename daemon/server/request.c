@@ -75,7 +75,7 @@ enum status request__copy_head(struct server_request *request) {
     struct slice head = http->head;
     char *at = append(block + table, &head);
     at = append(at, &request->peer);
-    at = append(at, &request->user);
+    (void)append(at, &request->user); /* the end of the block */
     http_request_move(http, head.bytes, (struct http_header *)(void *)block);
     (void)server_config_ref((struct server_config *)request->config); /* given back by the free */
     request->copy = block;
