@@ -29,9 +29,11 @@ enum status source_init(struct source *source, struct slice text, const char *na
                      CONFIG_FILE_BYTES, text.size);
         return STATUS_FAILED;
     }
+    if (!text.bytes)
+        text = SLICE("");
     if (slice_starts_with(text, SLICE("\xef\xbb\xbf")))
         text = (struct slice){text.bytes + 3, text.size - 3};
-    source->text = text.bytes ? text : SLICE("");
+    source->text = text;
     if (add_line(source, 0, 0))
         return STATUS_NO_MEMORY;
     size_t character = 0;

@@ -254,10 +254,10 @@ static const struct task *next_in_place(const struct task *task, enum run_gate g
 static struct run_verdict begin_in_place(struct engine *engine, const struct task *task,
                                          struct event *event, int hand_ons) {
     struct run_verdict verdict;
-    for (; task; hand_ons++) {
+    do {
         verdict = begin_task(engine, task, event, hand_ons);
-        task = next_in_place(task, verdict.gate, hand_ons);
-    }
+        task = next_in_place(task, verdict.gate, hand_ons++);
+    } while (task);
     return verdict;
 }
 
