@@ -1,9 +1,10 @@
 /* Opens, messages and closes of sessions on their way to every task whose trigger matches, in the
  * order of the files. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "triggers/event.h"
+
+#define FAULT_MAX 256
 
 struct session_names { /* attachment 0: `session.` names, made when a run first asks */
     struct value_box *box;
@@ -87,16 +88,26 @@ static void start_by_path(struct triggers *triggers, struct session_event *event
     }
 }
 
+/* As much as fits. */
+static char *add_text(char *at, const char *end, struct slice text) {
+    size_t room = (size_t)(end - at), size = text.size < room ? text.size : room;
+    if (size)
+        memcpy(at, text.bytes, size);
+    return at + size;
+}
+
 void dispatch__error(void *context, const struct server_fault *fault) {
     struct session_event event;
-    char text[256];
+    struct slice kind = slice_of(fault->kind ? fault->kind : "tls");
     init(&event, fault->session);
     event.request = fault->request;
     event.server = fault->server;
     event.peer = fault->peer;
-    int size =
-        snprintf(text, sizeof text, "%s: %s", fault->kind ? fault->kind : "tls", fault->text);
-    event.error = (struct slice){text, (size_t)size < sizeof text ? (size_t)size : sizeof text - 1};
+    char text[FAULT_MAX];
+    char *at = add_text(text, text + sizeof text, kind);
+    at = add_text(at, text + sizeof text, SLICE(": "));
+    at = add_text(at, text + sizeof text, slice_of(fault->text));
+    event.error = (struct slice){text, (size_t)(at - text)};
     if (fault->session)
         start_all(context, &trigger_server_error, &event, NULL);
     else

@@ -36,11 +36,26 @@ struct path_class *triggers__class(struct triggers *triggers, struct session *se
     return found;
 }
 
+/* The class of these routes where the table has it. */
+static struct path_class *find(struct triggers *triggers, const struct http_route *const *routes,
+                               size_t count) {
+    const struct trigger *these[ROUTES_ON_STACK];
+    if (count > ROUTES_ON_STACK)
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        these[i] = routes[i]->value;
+    const struct slice key = {(const char *)these, count * sizeof(const struct trigger *)};
+    return map_get(&triggers->classes, key);
+}
+
 /* The class of these routes, from the table or new; not yet counted for the session. */
 static struct path_class *make(struct triggers *triggers, const struct http_route *const *routes,
                                size_t count) {
     size_t bytes = count * sizeof(const struct trigger *);
-    struct path_class *class = malloc(sizeof *class + bytes);
+    struct path_class *class = find(triggers, routes, count);
+    if (class)
+        return class;
+    class = malloc(sizeof *class + bytes);
     if (!class)
         return NULL;
     *class = (struct path_class){

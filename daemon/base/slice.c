@@ -6,10 +6,25 @@ enum { NEAREST_MAX = 64 };
 
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }
 
+/* Eight letters at once: a byte below 0x80 is a capital when adding what is missing to 0x80 makes
+ * its high bit for 'A' but not yet for what follows 'Z'. */
+static uint64_t lower_word(const char *bytes) {
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    uint64_t low = word & ones * 0x7f;
+    uint64_t from_a = low + ones * (0x80 - 'A'), behind_z = low + ones * (0x7f - 'Z');
+    return word | ((from_a & ~behind_z & ~word & ones * 0x80) >> 2);
+}
+
 bool slice_equal_nocase(struct slice a, struct slice b) {
+    size_t i = 0;
     if (a.size != b.size)
         return false;
-    for (size_t i = 0; i < a.size; i++)
+    for (; a.size - i >= sizeof(uint64_t); i += sizeof(uint64_t))
+        if (lower_word(a.bytes + i) != lower_word(b.bytes + i))
+            return false;
+    for (; i < a.size; i++)
         if (lower(a.bytes[i]) != lower(b.bytes[i]))
             return false;
     return true;

@@ -8,7 +8,7 @@
 #include <mbedtls/sha512.h>
 #include <mbedtls/version.h>
 
-#include "crypto/crypto.h"
+#include "crypto/sha1.h"
 
 #define HMAC_BLOCK_MAX 128
 
@@ -124,6 +124,9 @@ size_t crypto_hash_end(struct crypto_hash *hash, uint8_t *out) {
 
 size_t crypto_digest(enum crypto_digest kind, struct slice bytes, uint8_t *out) {
     struct crypto_hash hash;
+    if (kind == CRYPTO_SHA1 && sha1__by_hardware(bytes, out)) {
+        return CRYPTO_SHA1_SIZE;
+    }
     crypto_hash_begin(&hash, kind);
     crypto_hash_add(&hash, bytes);
     return crypto_hash_end(&hash, out);

@@ -105,12 +105,35 @@ static uint16_t port_of(const struct net_address *address) {
                : ntohs(((const struct sockaddr_in *)&address->addr)->sin_port);
 }
 
+static char *put_octet(char *out, unsigned number) {
+    if (number >= 100) {
+        *out++ = (char)('0' + number / 100);
+    }
+    if (number >= 10) {
+        *out++ = (char)('0' + number / 10 % 10);
+    }
+    *out++ = (char)('0' + number % 10);
+    return out;
+}
+
+/* As inet_ntop(), which takes a fourteenth of a whole handshake. */
+static struct slice format_v4(const struct sockaddr_in *address, char *out) {
+    uint32_t bits = ntohl(address->sin_addr.s_addr);
+    char *at = out;
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        at = put_octet(at, bits >> shift & 0xff);
+        *at++ = shift ? '.' : '\0';
+    }
+    return (struct slice){out, (size_t)(at - out) - 1};
+}
+
 struct slice net_address_host(const struct net_address *address, char *out) {
     const void *bytes = NULL;
+    if (address->addr.ss_family == AF_INET) {
+        return format_v4((const struct sockaddr_in *)&address->addr, out);
+    }
     if (address->addr.ss_family == AF_INET6) {
         bytes = &((const struct sockaddr_in6 *)&address->addr)->sin6_addr;
-    } else if (address->addr.ss_family == AF_INET) {
-        bytes = &((const struct sockaddr_in *)&address->addr)->sin_addr;
     }
     if (!bytes || !inet_ntop(address->addr.ss_family, bytes, out, NET_ADDRESS_MAX)) {
         memcpy(out, "unix", sizeof("unix")); /* a local socket has no address */

@@ -191,7 +191,9 @@ void stream__finish_turn(struct net_loop *loop) {
 }
 
 static void end(struct net_stream *stream) {
-    loop__remove(stream->loop, &stream->source);
+    if (stream->fault == STREAM_SOUND) { /* else it was removed when it failed */
+        loop__remove(stream->loop, &stream->source);
+    }
     if (stream->layer) {
         stream->layer->free(stream->layer);
         stream->layer = NULL;

@@ -15,7 +15,8 @@ static struct slice get_header(const void *context, const char *name, size_t ind
     const struct http_request *http = context;
     struct slice wanted = slice_of(name);
     for (size_t i = 0; i < http->header_count; i++) {
-        if (slice_equal_nocase(http->headers[i].name, wanted) && index-- == 0) {
+        if (http->headers[i].name.size == wanted.size &&
+            slice_equal_nocase(http->headers[i].name, wanted) && index-- == 0) {
             return http->headers[i].value;
         }
     }

@@ -1,4 +1,5 @@
 /* The opening handshake's values for both roles, RFC 6455 section 4 and RFC 7692 section 7.1. */
+#include <assert.h>
 #include <stdio.h>
 
 #include "ws/extension.h"
@@ -27,11 +28,12 @@ static struct slice single(const struct ws_headers *headers, const char *name) {
 
 void ws_accept_key(struct slice key, char *out) {
     uint8_t digest[CRYPTO_SHA1_SIZE];
-    struct crypto_hash hash;
-    crypto_hash_begin(&hash, CRYPTO_SHA1);
-    crypto_hash_add(&hash, key);
-    crypto_hash_add(&hash, SLICE(guid));
-    struct slice made = {(const char *)digest, crypto_hash_end(&hash, digest)};
+    char text[WS_KEY_SIZE + sizeof guid];
+    assert(key.size == WS_KEY_SIZE);
+    memcpy(text, key.bytes, WS_KEY_SIZE);
+    memcpy(text + WS_KEY_SIZE, guid, sizeof guid - 1);
+    struct slice whole = {text, sizeof text - 1};
+    struct slice made = {(const char *)digest, crypto_digest(CRYPTO_SHA1, whole, digest)};
     (void)crypto_base64_encode(CRYPTO_BASE64, made, out); /* always WS_ACCEPT_SIZE */
 }
 

@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "tests/unit/cmocka_all.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 
 #define assert_slice(actual, literal)                                                              \
@@ -28,6 +29,16 @@ static void nocase_folds_ascii_letters_only(void **state) {
     assert_false(slice_equal_nocase(SLICE("a@"), SLICE("a`")));
     assert_false(slice_equal_nocase(SLICE("\xc3\x84"), SLICE("\xc3\xa4")));
     assert_false(slice_equal_nocase(SLICE("ab"), SLICE("abc")));
+    for (unsigned i = 0; i < 256 * 256; i++) {
+        unsigned char first = (unsigned char)i, second = (unsigned char)(i / 256);
+        char a[] = "0123456789ab", b[] = "0123456789AB";
+        size_t place = i % 3 == 0 ? 11 : i % 8; /* in a word, or behind the last one */
+        a[place] = (char)first;
+        b[place] = (char)second;
+        bool is_equal =
+            (first < 0x80 ? tolower(first) : first) == (second < 0x80 ? tolower(second) : second);
+        assert_int_equal(slice_equal_nocase(SLICE(a), SLICE(b)), is_equal);
+    }
 }
 
 static void starts_ends_and_contains_find_parts(void **state) {

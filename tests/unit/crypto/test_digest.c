@@ -44,6 +44,23 @@ static void digests_are_those_of_the_standard(void **state) {
     }
 }
 
+/* The whole at once may be by hardware, the pieces never are. */
+static void every_size_has_one_digest(void **state) {
+    (void)state;
+    char text[200];
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)(i * 167 + 13);
+    for (size_t size = 0; size <= sizeof text; size++) {
+        uint8_t at_once[CRYPTO_SHA1_SIZE], piece[CRYPTO_SHA1_SIZE];
+        struct crypto_hash hash;
+        crypto_hash_begin(&hash, CRYPTO_SHA1);
+        crypto_hash_add(&hash, (struct slice){text, size});
+        crypto_hash_end(&hash, piece);
+        crypto_digest(CRYPTO_SHA1, (struct slice){text, size}, at_once);
+        assert_memory_equal(at_once, piece, CRYPTO_SHA1_SIZE);
+    }
+}
+
 static void a_text_in_pieces_has_the_digest_of_the_whole(void **state) {
     static const char text[] = X20("0123456789abcdef!") X20("x");
     const struct slice whole = SLICE(text);
@@ -136,6 +153,7 @@ static void digests_are_known_by_name(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digests_are_those_of_the_standard),
+        cmocka_unit_test(every_size_has_one_digest),
         cmocka_unit_test(a_text_in_pieces_has_the_digest_of_the_whole),
         cmocka_unit_test(macs_are_those_of_the_rfcs),
         cmocka_unit_test(an_empty_key_and_text_have_a_mac_too),

@@ -79,11 +79,26 @@ static void a_taken_port_is_told_for_one_and_for_several_workers(void **state) {
     }
 }
 
+static void octets_are_written_without_zeros_in_front(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 256; i++) {
+        char expected[NET_ADDRESS_MAX], text[NET_ADDRESS_MAX];
+        struct net_address address = {.size = sizeof(struct sockaddr_in)};
+        struct sockaddr_in *in = (struct sockaddr_in *)&address.addr;
+        in->sin_family = AF_INET;
+        in->sin_addr.s_addr = htonl(i << 24 | (255 - i) << 16 | i << 8 | 7);
+        (void)snprintf(expected, sizeof(expected), "%u.%u.%u.7", i, 255 - i, i); /* fits */
+        assert_true(slice_is(net_address_host(&address, text), expected));
+        assert_string_equal(text, expected);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bind_texts_name_one_or_two_addresses),
         cmocka_unit_test(other_texts_are_refused),
         cmocka_unit_test(hosts_are_written_without_the_port),
+        cmocka_unit_test(octets_are_written_without_zeros_in_front),
         cmocka_unit_test(a_taken_port_is_told_for_one_and_for_several_workers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
