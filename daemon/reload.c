@@ -121,10 +121,8 @@ static void on_applied(struct supervisor *supervisor, uint64_t closed_sessions) 
 
 void supervisor__next(struct supervisor *supervisor) {
     bool is_busy = supervisor->apply || supervisor->edit || supervisor->switches.change;
-    if (supervisor->is_reload_wanted && !is_busy) {
-        start(supervisor);
-        return;
-    }
+    if (supervisor->is_reload_wanted && !is_busy)
+        start(supervisor); /* it may be refused: then whoever waits comes next */
     edit_continue(supervisor);
     switches_continue(supervisor);
 }

@@ -159,6 +159,23 @@ def test_requests_may_come_in_pieces_and_in_rows(daemon):
         assert read_answer(peer)[0] == 200
 
 
+def test_an_edit_behind_a_refused_reload_is_done(start):
+    """Asked for while an edit is stored, the reload is refused after it; what came behind is not left waiting. proves D2 D6"""
+    daemon = start(TASKS)
+    daemon.write("tasks: {broken: {actions: [{nothing: 1}]}}\n")
+    for number in range(10):
+        asked = [(f"PUT /v1/servers/a{number}", '{"enabled": false}', 200), ("POST /v1/reload", "", 200),
+                 (f"PUT /v1/servers/b{number}", '{"enabled": false}', 200), ("POST /v1/tasks/hello/enable", "", 200)]
+        peers = [connect(daemon) for _ in asked]
+        for peer, (line, body, _) in zip(peers, asked):
+            peer.sendall(f"{line} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        answers = [read_answer(peer) for peer in peers]
+        for peer in peers:
+            peer.close()
+        assert [answer[0] for answer in answers] == [status for _, _, status in asked]
+        assert not json.loads(answers[1][2])["ok"]
+
+
 def test_hung_managers_harm_nothing(daemon):
     """Whoever stays silent, sends half a request or does not read leaves all others served. proves D9"""
     silent = [connect(daemon) for _ in range(40)]
