@@ -26,8 +26,8 @@
 #include "tests/fuzz/fuzz.h"
 
 #define LIFE_INPUTS 500
-#define WAIT_MS     8000 /* less than the fuzzer's own time for an input */
-#define START_TRIES 8000 /* a millisecond each */
+#define WAIT_MS     25000 /* less than the fuzzer's own time for an input */
+#define START_TRIES 25000 /* a millisecond each */
 #define HEADERS_MAX 16
 #define ANSWER_MAX  (64u << 20)
 
@@ -201,7 +201,10 @@ static void converse(struct slice wire, struct buffer *answers) {
     assert(fd >= 0);
     for (ssize_t size = 1; size > 0;) {
         struct pollfd ready = {fd, (short)(POLLIN | (wire.size ? POLLOUT : 0)), 0};
-        assert(poll(&ready, 1, WAIT_MS) == 1);
+        if (poll(&ready, 1, WAIT_MS) != 1) {
+            (void)fprintf(stderr, "no end after: " SLICE_FMT, SLICE_ARG(buffer_slice(answers)));
+            abort();
+        }
         if (wire.size && ready.revents & POLLOUT) {
             ssize_t sent = send(fd, wire.bytes, wire.size, MSG_NOSIGNAL | MSG_DONTWAIT);
             if (sent < 0 && errno != EAGAIN)

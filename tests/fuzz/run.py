@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = ROOT / "tests/fuzz"
 BUILD = ROOT / os.environ.get("BUILD", "build/fuzz")
 MORE_SEEDS = {"config": ["config/examples", "config/examples/tasks", "tests/config/bad", "tests/config/check"]}
-LIMITS = ["-timeout=10", "-rss_limit_mb=1024", "-max_len=8192", "-print_final_stats=1", "-reload=0"]
+LIMITS = ["-timeout=30", "-rss_limit_mb=1024", "-max_len=8192", "-print_final_stats=1", "-reload=0"]
 
 
 def fuzz(target, seconds):
