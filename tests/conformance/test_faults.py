@@ -183,12 +183,27 @@ def test_a_database_that_is_removed_refuses_edits_and_nothing_else(start):
     assert not degraded(daemon)
 
 
-class Editor(threading.Thread):
-    """Adds and removes servers until the daemon is gone. `wanted` is what was acknowledged; `doubtful` what was not."""
+class Asker(threading.Thread):
+    """Asks until the daemon is gone; `refused` is an answer that should not have come."""
+
+    def __init__(self, daemon):
+        super().__init__(daemon=True)
+        self.control, self.refused, self.answers = Control(daemon.socket), None, 0
+
+    def ask(self, *request):
+        status, said = self.control.ask(*request)
+        self.answers += 1
+        if status >= 300 or said.get("ok") is False:
+            self.refused = status, said
+            raise ConnectionError
+
+
+class Editor(Asker):
+    """Adds and removes servers. `wanted` is what was acknowledged; `doubtful` what was not."""
 
     def __init__(self, daemon, prefix, wanted):
-        super().__init__(daemon=True)
-        self.control, self.prefix = Control(daemon.socket), prefix
+        super().__init__(daemon)
+        self.prefix = prefix
         self.wanted, self.doubtful = set(wanted), None
 
     def run(self):
@@ -200,24 +215,49 @@ class Editor(threading.Thread):
                 victim = random.choice(sorted(self.wanted)) if self.wanted and number % 3 == 0 else None
                 self.doubtful = victim or name
                 method, body = ("DELETE", None) if victim else ("PUT", {"bind": "127.0.0.1:0", "enabled": False})
-                status, said = self.control.ask(method, f"/v1/servers/{self.doubtful}", body)
-                assert status < 300, said
+                self.ask(method, f"/v1/servers/{self.doubtful}", body)
                 (self.wanted.discard if victim else self.wanted.add)(self.doubtful)
                 self.doubtful = None
         except (OSError, http.client.HTTPException):
             self.control.close()
 
 
+class Reloader(Asker):
+    """Reloads files that declare a client in each second round."""
+
+    def __init__(self, daemon):
+        super().__init__(daemon)
+        self.file = daemon.folder / "tasks" / "more.yaml"
+        self.file.parent.mkdir(exist_ok=True)
+
+    def run(self):
+        try:
+            while True:
+                aside = self.file.with_suffix(".new")
+                filed = '{filed: {url: "ws://127.0.0.1:1/", enabled: false}}' if self.answers % 2 == 0 else "{}"
+                aside.write_text(f"clients: {filed}\n")
+                aside.rename(self.file)
+                self.ask("POST", "/v1/reload")
+        except (OSError, http.client.HTTPException):
+            self.control.close()
+
+
 def test_a_daemon_that_is_killed_loses_no_acknowledged_edit(start):
-    daemon, known = start(CONFIG), [set(), set()]
+    """At any moment, while two edit and a third reloads."""
+    daemon, known, edits, reloads = start(CONFIG), [set(), set()], 0, 0
     for round_ in range(ROUNDS):
         editors = [Editor(daemon, f"r{round_}e{which}", known[which]) for which in range(2)]
-        for editor in editors:
-            editor.start()
+        askers = [*editors, Reloader(daemon)]
+        for asker in askers:
+            asker.start()
+        if round_ % 2:  # else at the very beginning, where machines are slow
+            harness.wait_for(lambda: all(asker.answers for asker in askers), "each has had an answer")
         threading.Event().wait(random.uniform(0.005, 0.15))
         daemon.kill9()
-        for editor in editors:
-            editor.join(harness.DEADLINE)
+        for asker in askers:
+            asker.join(harness.DEADLINE)
+            assert asker.refused is None
+        edits, reloads = edits + sum(editor.answers for editor in editors), reloads + askers[-1].answers
         copy = pathlib.Path(str(daemon.state) + "-copy")
         shutil.copytree(daemon.state, copy, ignore=shutil.ignore_patterns("*.sock"))
         assert_whole(copy / "bellwire.db")
@@ -229,4 +269,4 @@ def test_a_daemon_that_is_killed_loses_no_acknowledged_edit(start):
         assert wanted - doubtful <= there, "an acknowledged edit is lost"
         assert there - doubtful <= wanted, "a removed server is back"
         known = [{name for name in there if f"e{which}-" in name} for which in range(2)]
-    print(f"{ROUNDS} rounds, {len(there)} servers left")
+    print(f"killed {ROUNDS} times amid {edits} edits and {reloads} reloads, {len(there)} servers left")
