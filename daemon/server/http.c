@@ -118,8 +118,9 @@ static void on_sent(struct session *session) {
     bool is_empty = net_backlog(&session->stream) == 0;
     if (http->deadline == DEADLINE_IDLE || http->deadline == DEADLINE_DRAIN) {
         bool is_idle = is_empty && http->phase != HTTP_IN_FILE;
+        uint64_t idle_ms = http->is_last ? LAST_CHANCE_MS : bounds->idle_timeout_ms;
         http__set_deadline(session, is_idle ? DEADLINE_IDLE : DEADLINE_DRAIN,
-                           is_idle ? bounds->idle_timeout_ms : bounds->drain_timeout_ms);
+                           is_idle ? idle_ms : bounds->drain_timeout_ms);
     }
     if (http->phase == HTTP_IN_FILE) {
         transfer__on_sent(http->transfer);
@@ -390,12 +391,29 @@ void http__answered(struct session *session, bool keep_alive) {
     }
 }
 
-/* One that was just accepted may have sent its request already, and gets a moment to show it. */
+/* Whether a request is under way, or the last one is so fresh that the next one may be. */
+static bool is_asking(const struct session *session) {
+    const struct http_state *http = session->http;
+    uint64_t idle_ms = session->config->options.idle_timeout_ms;
+    if (session->stream.bytes_in == 0 || http->deadline == DEADLINE_HEADER) {
+        return true;
+    }
+    return http->deadline == DEADLINE_IDLE &&
+           now__ms(session) + idle_ms < http->deadline_ms + LAST_CHANCE_MS;
+}
+
+/* Who has just come, or has just had an answer, may have sent a request already, and gets a moment
+ * to show it: that answer says that it is the last. */
 void http__stop(struct session *session) {
     struct http_state *http = session->http;
+    bool is_between = http->phase == HTTP_IN_HEAD && !session->stream.has_ended;
     http->is_last = true;
-    if (session->stream.bytes_in == 0 && !session->stream.has_ended) {
-        http__set_deadline(session, DEADLINE_IDLE, LAST_CHANCE_MS);
+    if (is_between && session->stream.bytes_in) {
+        net_flush(&session->stream); /* on_sent() goes on where it does not all go out */
+    }
+    if (is_between && net_backlog(&session->stream) == 0 && is_asking(session)) {
+        bool is_head = http->deadline == DEADLINE_HEADER;
+        http__set_deadline(session, is_head ? DEADLINE_HEADER : DEADLINE_IDLE, LAST_CHANCE_MS);
     } else if (http->phase == HTTP_IN_HEAD && session->stream.state == NET_OPEN) {
         http->phase = HTTP_ENDED;
         net_stream_finish(&session->stream, session__bounds(session)->drain_timeout_ms);

@@ -222,6 +222,8 @@ class Daemon:
     # ---- its servers
 
     def address(self, server=None, index=-1):
+        if server is not None:  # after a reload its line may still be on its way
+            self.log.wait(where=lambda entry: entry.get("message") == "listening", server=server)
         entries = self.log.find(where=lambda entry: entry.get("message") == "listening")
         if server is None:
             names = {entry["server"] for entry in entries}

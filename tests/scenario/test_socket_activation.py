@@ -1,9 +1,10 @@
 """Sockets that systemd opened and passed: LISTEN_FDS and LISTEN_FDNAMES, by hand and by systemd-socket-activate."""
-import os
+import http.client
 import shutil
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -162,6 +163,47 @@ def test_a_restart_under_load_loses_no_request(start, main, passing):
     for thread in threads:
         thread.join(20)
     assert not lost, (len(lost), sum(answered), lost[:5])
+
+
+def test_a_restart_under_load_loses_no_request_of_connections_that_stay(start, main, passing):
+    """Who asks again within half a second is answered, by the old daemon (`Connection: close`) or by the new one."""
+    daemon = start(HELLO, launcher=launcher("main", main), workers=2)
+    lost, answered, told, stop = [], [0] * 8, [0] * 8, threading.Event()
+
+    def ask(number):
+        connection, asked, sent = None, 0, 0
+        while not stop.is_set():
+            before, asked = asked, time.monotonic()
+            try:
+                connection = connection or http.client.HTTPConnection(*main.getsockname(), timeout=20)
+                connection.request("GET", "/hello")
+                sent = time.monotonic()
+                answer = connection.getresponse()
+                if (answer.status, answer.read()) != (200, b"hi"):
+                    lost.append(answer.status)
+                answered[number] += 1
+                told[number] += answer.headers["Connection"] == "close"  # then it is opened anew by itself
+            except (OSError, http.client.HTTPException) as error:
+                connection = None
+                if sent - before < 0.5:
+                    lost.append(error)
+        if connection:
+            connection.close()
+
+    threads = [threading.Thread(target=ask, args=(number,), daemon=True) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        before = sum(answered)
+        wait_for(lambda: sum(answered) > before + 100, "answers")
+        daemon.stop()
+        daemon.restart()
+    before = sum(answered)
+    wait_for(lambda: sum(answered) > before + 100, "answers of the last one")
+    stop.set()
+    for thread in threads:
+        thread.join(20)
+    assert not lost and sum(told) > 0, (len(lost), sum(answered), told, lost[:5])
 
 
 @pytest.mark.skipif(not shutil.which("systemd-socket-activate"), reason="systemd-socket-activate is not installed")
