@@ -150,7 +150,10 @@ static void write_plain(struct schema *schema, const struct config_field *field)
         put(schema, "{\"type\":\"string\",\"pattern\":\"^[0-9]+(ms|s|m|h|d)$\"}");
         put(schema, field->allow_off ? ",{\"enum\":[\"off\",false]}" : "");
     } else if (field->type == CONFIG_SIZE) {
-        put(schema, "{\"type\":[\"string\",\"integer\"],\"pattern\":\"^[0-9]+(B|KiB|MiB|GiB)?$\"}");
+        put(schema, "{\"type\":\"string\",\"pattern\":\"^[0-9]+(B|KiB|MiB|GiB)?$\"},");
+        if (!schema->status)
+            schema->status = buffer_printf(schema->out, "{\"type\":\"integer\",\"minimum\":%llu}",
+                                           (unsigned long long)field->min);
     } else if (field->type == CONFIG_ENUM) {
         put(schema, "{\"enum\":[");
         for (const struct config_choice *choice = field->choices; choice->name; choice++) {

@@ -9,7 +9,12 @@
 #define STEPS      "{\"$ref\":\"#/$defs/steps\"}"
 #define EXPRESSION "{\"type\":[\"string\",\"boolean\",\"number\"]}"
 
-/* What the tables call special. Whatever is not listed may be anything. */
+#define SWITCH                                                                                     \
+    "{\"enum\":[true,false,\"true\",\"false\",\"yes\",\"no\",\"on\",\"off\",1,0,\"1\",\"0\"]}"
+
+/* What the tables call special. An @ is the mapping of the field's own keys, with the main key
+ * alone where that is enough; a % is the mapping and nothing else. Whatever is not listed may be
+ * anything. */
 static const struct {
     const char *special, *schema;
 } specials[] = {
@@ -18,8 +23,13 @@ static const struct {
     {"triggers", "{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/trigger\"}}"},
     {"template", "{\"type\":[\"string\",\"number\",\"boolean\"]}"},
     {"binary", "{\"type\":[\"string\",\"number\",\"boolean\"]}"},
-    {"compression", "{\"type\":[\"boolean\",\"object\",\"string\",\"integer\"]}"},
-    {"reconnect", "{\"type\":[\"boolean\",\"object\",\"string\",\"integer\"]}"},
+    {"compression", "{\"anyOf\":[" SWITCH ",%]}"},
+    {"reconnect", "{\"anyOf\":[" SWITCH ",%]}"},
+    {"conditions", "{\"anyOf\":[@,{\"type\":\"array\",\"items\":@}]}"},
+    {"mode", "@"},
+    {"at-most", "@"},
+    {"on-error", "{\"anyOf\":[{\"enum\":[\"fail\",\"continue\"]},%]}"},
+    {"retry", "@"},
     {"slot", "{\"type\":\"string\"}"},
 };
 /* The parts of each block, which no field table describes. */
@@ -32,7 +42,10 @@ static const struct {
                "\"additionalProperties\":false}},\"default\":" STEPS},
     {"switch", "\"switch\":{},\"cases\":{\"type\":\"object\",\"additionalProperties\":" STEPS
                "},\"default\":" STEPS},
-    {"repeat", "\"repeat\":{\"type\":\"object\"},\"max\":{},\"do\":" STEPS},
+    {"repeat",
+     "\"repeat\":{\"type\":\"object\",\"properties\":{\"times\":{},\"for-each\":{},\"as\":"
+     "{\"type\":\"string\"},\"while\":" EXPRESSION ",\"until\":" EXPRESSION
+     "},\"additionalProperties\":false},\"max\":{},\"do\":" STEPS},
     {"parallel", "\"parallel\":{\"type\":\"array\",\"items\":" STEPS "}"},
     {"try", "\"try\":" STEPS ",\"catch\":" STEPS ",\"finally\":" STEPS},
     {"break", "\"break\":{}"},
@@ -40,29 +53,66 @@ static const struct {
     {"set", "\"set\":{\"type\":\"object\"}"},
 };
 
+static enum status special_schema(const struct config_field *field, struct buffer *out);
+
+/* The schema of a table's mapping, without its short form, as a value in the arena. */
+static enum status keys_schema(const struct config_field *fields, struct arena *arena,
+                               struct value *schema) {
+    struct buffer text;
+    size_t at;
+    buffer_init(&text, 0);
+    enum status status = config_schema(fields, special_schema, &text);
+    if (!status)
+        status = json_decode(buffer_slice(&text), arena, schema, &at);
+    buffer_deinit(&text);
+    if (status)
+        return status;
+    struct value forms = value_member(*schema, SLICE("anyOf"));
+    if (forms.type == VALUE_LIST && forms.count)
+        *schema = forms.items[0];
+    return STATUS_OK;
+}
+
+static enum status write_keys(const struct config_field *fields, struct buffer *out) {
+    struct value schema = value_nil();
+    struct arena arena;
+    arena_init(&arena, 4096, 0);
+    enum status status = keys_schema(fields, &arena, &schema);
+    if (!status)
+        status = json_encode(schema, out);
+    arena_deinit(&arena);
+    return status;
+}
+
+static enum status fill_in(const char *schema, const struct config_field *fields,
+                           struct buffer *out) {
+    enum status status = STATUS_OK;
+    for (; *schema && !status; schema++) {
+        if (*schema == '@')
+            status = config_schema(fields, special_schema, out);
+        else if (*schema == '%')
+            status = write_keys(fields, out);
+        else
+            status = buffer_append(out, (struct slice){schema, 1});
+    }
+    return status;
+}
+
 static enum status special_schema(const struct config_field *field, struct buffer *out) {
     for (size_t i = 0; field->special && i < ARRAY_SIZE(specials); i++)
         if (strcmp(specials[i].special, field->special) == 0)
-            return buffer_append(out, slice_of(specials[i].schema));
+            return fill_in(specials[i].schema, field->fields, out);
     return buffer_append(out, SLICE("{}"));
 }
 
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
-/* The schema of a table's mapping, without its short form; `properties` of it as a value. */
 static struct value mapping_of(struct out *out, const struct config_field *fields,
                                struct arena *arena) {
-    struct value schema = value_nil(), forms;
-    struct buffer text;
-    size_t at;
-    buffer_init(&text, 0);
+    struct value schema = value_nil();
     if (!out->status)
-        out->status = config_schema(fields, special_schema, &text);
-    if (!out->status)
-        out->status = json_decode(buffer_slice(&text), arena, &schema, &at);
-    buffer_deinit(&text);
-    forms = value_member(schema, SLICE("anyOf"));
-    return forms.type == VALUE_LIST && forms.count ? forms.items[0] : schema;
+        out->status = keys_schema(fields, arena, &schema);
+    return schema;
 }
 
 static void write_value(struct out *out, const char *name, struct value value) {

@@ -10,7 +10,7 @@ struct compression_keys {
 
 static const struct config_field switch_field =
     FIELD_BOOL(struct switch_keys, is_on, "value", .doc = "on or off");
-static const struct config_field compression_fields[] = {
+const struct config_field declare__compression_fields[] = {
     FIELD_BOOL(struct compression_keys, context_takeover, "context-takeover", .dflt = "false",
                .doc = "smaller messages at 300 KB a connection"),
     FIELD_END};
@@ -40,7 +40,7 @@ bool declare__compression(const struct config_reader *reader, const struct confi
         return declare__switch(reader, node, "compression", is_on);
     struct config_reader inner = *reader;
     inner.subject = "\"compression\"";
-    if (!config_read(&inner, node, node->mark, compression_fields,
+    if (!config_read(&inner, node, node->mark, declare__compression_fields,
                      (struct config_target){&keys, sizeof keys}))
         return false;
     *is_on = true;

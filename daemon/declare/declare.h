@@ -71,7 +71,5 @@ struct slice declare_fd_name(struct slice text);
 
 extern const struct config_field declare_main_fields[], declare_server_fields[],
     declare_client_fields[], declare_secret_fields[];
-/* Schema of their SPECIAL fields, for config_schema(). */
-enum status declare_special_schema(const struct config_field *field, struct buffer *out);
 
 #endif

@@ -44,6 +44,7 @@ struct declare_place {
 bool declare__place(const struct config_entry *entry, const struct declare_place *place,
                     struct arena *arena, struct config_diag *diag, struct client_options *options);
 extern const struct config_choice declare__schemes[];
+extern const struct config_field declare__compression_fields[];
 
 /* The keys below `tls`; `ca` is called client-ca for servers. */
 struct declare_tls_keys {

@@ -23,7 +23,8 @@ const struct config_field declare_server_fields[] = {
                .doc = "listens as soon as it is loaded or saved"),
     FIELD_TEXTS(struct server_keys, subprotocols, "subprotocols",
                 .doc = "WebSocket subprotocols, the first that both know"),
-    FIELD_SPECIAL(struct server_keys, compression, "compression", "compression", .dflt = "false",
+    FIELD_SPECIAL(struct server_keys, compression, "compression", "compression",
+                  .fields = declare__compression_fields, .dflt = "false",
                   .doc = "agrees to permessage-deflate; {context-takeover: true} for smaller "
                          "messages"),
     FIELD_DURATION(struct server_keys, options.ping_interval_ms, "ping-interval", .dflt = "30s",

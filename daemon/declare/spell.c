@@ -1,4 +1,4 @@
-/* Nodes as JSON, and the JSON Schema of what the tables call special. */
+/* Nodes as JSON. */
 #include "declare/declare.h"
 #include "expr/expr.h"
 
@@ -37,9 +37,4 @@ enum status declare_json(const struct config_node *node, struct buffer *out) {
             status = declare_json(node->items[i], out);
     }
     return status ? status : buffer_append(out, is_map ? SLICE("}") : SLICE("]"));
-}
-
-enum status declare_special_schema(const struct config_field *field, struct buffer *out) {
-    (void)field; /* any value: the fields of this folder are all of plain types */
-    return buffer_append(out, SLICE("{}"));
 }

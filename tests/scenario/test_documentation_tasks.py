@@ -38,9 +38,11 @@ def reader():
         reader = documentation.Reader(folder)
         reader.port = free.getsockname()[1]
         free.close()
-        do(reader, SECTIONS[FIRST])
-        yield reader
-        reader.close()
+        try:
+            do(reader, SECTIONS[FIRST])
+            yield reader
+        finally:
+            reader.close()
 
 
 @pytest.mark.parametrize("title", OTHERS)
