@@ -4,18 +4,6 @@
 #define LOGGED_EVERY_S 60
 #define LOGGED_PROBES  4
 
-static enum status copy_list(struct arena *arena, const struct access_list *from,
-                             struct access_list *out) {
-    struct slice *items = arena_alloc(arena, from->count * sizeof *items);
-    if (!items)
-        return STATUS_NO_MEMORY;
-    for (size_t i = 0; i < from->count; i++)
-        if (arena_copy(arena, from->items[i], &items[i]))
-            return STATUS_NO_MEMORY;
-    *out = (struct access_list){items, from->count};
-    return STATUS_OK;
-}
-
 static enum status parse_origins(struct arena *arena, struct access_rules *rules) {
     const struct access_list *texts = &rules->origin_texts;
     rules->origins = arena_alloc(arena, texts->count * sizeof *rules->origins);
@@ -47,11 +35,14 @@ enum status access_rules_new(const struct access_spec *spec, struct arena *arena
     rules->serial |= 1; /* 0 is no rules */
     rules->any_origin = spec->any_origin;
     rules->any_host = spec->any_host;
+    rules->origin_texts = spec->origins;
+    rules->hosts = spec->hosts;
+    rules->names = spec->names;
     rules->logged = arena_zalloc(arena, LOGGED_SLOTS * sizeof *rules->logged);
     if (!rules->logged || arena_copy(arena, spec->server, &rules->server) ||
-        copy_list(arena, &spec->origins, &rules->origin_texts) ||
-        copy_list(arena, &spec->hosts, &rules->hosts) ||
-        copy_list(arena, &spec->names, &rules->names))
+        arena_copy_list(arena, &rules->origin_texts.items, rules->origin_texts.count) ||
+        arena_copy_list(arena, &rules->hosts.items, rules->hosts.count) ||
+        arena_copy_list(arena, &rules->names.items, rules->names.count))
         return STATUS_NO_MEMORY;
     enum status status = parse_origins(arena, rules);
     if (!status)

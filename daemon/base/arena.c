@@ -165,6 +165,16 @@ enum status arena_copy(struct arena *arena, struct slice text, struct slice *out
     return STATUS_OK;
 }
 
+enum status arena_copy_list(struct arena *arena, const struct slice **items, size_t count) {
+    struct slice *copies = arena_alloc(arena, count * sizeof(*copies));
+    enum status status = copies ? STATUS_OK : STATUS_NO_MEMORY;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++)
+        status = arena_copy(arena, (*items)[i], &copies[i]);
+    if (status == STATUS_OK)
+        *items = copies;
+    return status;
+}
+
 char *arena_text(struct arena *arena, struct slice text) {
     size_t size;
     char *bytes = size_add(text.size, 1, &size) ? arena_bytes(arena, size) : NULL;

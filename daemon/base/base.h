@@ -107,8 +107,7 @@ void arena_deinit(struct arena *arena);
 /* Empty again; keeps the first chunk, unless that is larger than chunk_bytes. */
 void arena_reset(struct arena *arena);
 struct arena_mark arena_mark(const struct arena *arena);
-/* Frees what came after the mark; marks are undone newest first. A mark of an empty arena resets.
- */
+/* Frees what came after the mark; marks are undone newest first. An empty arena's mark resets. */
 void arena_rewind(struct arena *arena, struct arena_mark mark);
 /* Aligned to 16, contents undefined; NULL past the limit or without memory. `size` 0 gives a valid
  * pointer. */
@@ -117,7 +116,9 @@ void *arena_zalloc(struct arena *arena, size_t size);
 /* Bytes without alignment; NULL as above. */
 char *arena_bytes(struct arena *arena, size_t size);
 enum status arena_copy(struct arena *arena, struct slice text,
-                       struct slice *out);                /* STATUS_NO_MEMORY */
+                       struct slice *out); /* STATUS_NO_MEMORY */
+/* `*items` becomes a copy of that many texts; untouched where there is no memory for it. */
+enum status arena_copy_list(struct arena *arena, const struct slice **items, size_t count);
 char *arena_text(struct arena *arena, struct slice text); /* NUL-terminated copy, or NULL */
 char *arena_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Fixed objects of start-up: abort with a line on standard error instead of NULL. */
@@ -145,8 +146,7 @@ static inline struct slice buffer_slice(const struct buffer *buffer) {
     return (struct slice){buffer->bytes, buffer->size};
 }
 
-/* ---- intrusive doubly linked lists ------------------------------------------------------------
- */
+/* ---- intrusive doubly linked lists ---------------------------------------------------------- */
 struct list {
     struct list *prev, *next; /* a head or an unlinked node points to itself */
 };

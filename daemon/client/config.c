@@ -42,21 +42,6 @@ struct client_config *client_config_new(const struct client_options *options) {
     return config;
 }
 
-/* `*items` becomes a copy of the array and of its texts. */
-static enum status copy_list(struct arena *arena, const struct slice **items, size_t count) {
-    struct slice *copies = arena_alloc(arena, count * sizeof(*copies));
-    if (!copies) {
-        return STATUS_NO_MEMORY;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (arena_copy(arena, (*items)[i], &copies[i]) != STATUS_OK) {
-            return STATUS_NO_MEMORY;
-        }
-    }
-    *items = copies;
-    return STATUS_OK;
-}
-
 static enum status copy_all(struct arena *arena, struct client_options *options) {
     struct slice *texts[] = {&options->id,
                              &options->name,
@@ -77,12 +62,12 @@ static enum status copy_all(struct arena *arena, struct client_options *options)
     }
     struct client_pairs *pairs[] = {&options->headers, &options->cookies};
     for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
-        if (copy_list(arena, &pairs[i]->names, pairs[i]->count) != STATUS_OK ||
-            copy_list(arena, &pairs[i]->values, pairs[i]->count) != STATUS_OK) {
+        if (arena_copy_list(arena, &pairs[i]->names, pairs[i]->count) != STATUS_OK ||
+            arena_copy_list(arena, &pairs[i]->values, pairs[i]->count) != STATUS_OK) {
             return STATUS_NO_MEMORY;
         }
     }
-    return copy_list(arena, &options->subprotocols.items, options->subprotocols.count);
+    return arena_copy_list(arena, &options->subprotocols.items, options->subprotocols.count);
 }
 
 struct client_config *client_config_ref(struct client_config *config) {

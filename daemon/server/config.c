@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include "server/server.h"
 
-static enum status copy_texts(struct arena *arena, struct server_texts *texts);
 static enum status copy_all(struct arena *arena, struct server_options *options);
 static enum status make_access(struct server_config *config);
 
@@ -60,24 +59,10 @@ static enum status copy_all(struct arena *arena, struct server_options *options)
         }
     }
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
-        if (copy_texts(arena, lists[i]) != STATUS_OK) {
+        if (arena_copy_list(arena, &lists[i]->items, lists[i]->count) != STATUS_OK) {
             return STATUS_NO_MEMORY;
         }
     }
-    return STATUS_OK;
-}
-
-static enum status copy_texts(struct arena *arena, struct server_texts *texts) {
-    struct slice *items = arena_alloc(arena, texts->count * sizeof(*items));
-    if (!items) {
-        return STATUS_NO_MEMORY;
-    }
-    for (size_t i = 0; i < texts->count; i++) {
-        if (arena_copy(arena, texts->items[i], &items[i]) != STATUS_OK) {
-            return STATUS_NO_MEMORY;
-        }
-    }
-    texts->items = items;
     return STATUS_OK;
 }
 

@@ -159,6 +159,11 @@ static void copies_and_text_are_whole(void **state) {
     assert_string_equal(arena_printf(&arena, "%s-%d", "step", 7), "step-7");
     char *longer = arena_printf(&arena, "%0300d", 1);
     assert_int_equal(strlen(longer), 300);
+    const struct slice list[] = {SLICE("one"), SLICE_NONE}, *texts = list;
+    assert_int_equal(arena_copy_list(&arena, &texts, 2), STATUS_OK);
+    assert_ptr_not_equal(texts, list);
+    assert_ptr_not_equal(texts[0].bytes, list[0].bytes);
+    assert_true(slice_is(texts[0], "one") && texts[1].size == 0);
     arena_deinit(&arena);
 }
 
@@ -189,7 +194,10 @@ static void without_memory_the_arena_answers_null_and_stays_usable(void **state)
     arena_init(&arena, 64, 0);
     fail_alloc_after(0);
     struct slice copy = SLICE_NONE;
+    const struct slice list[] = {SLICE("x"), SLICE("y")}, *texts = list;
     assert_int_equal(arena_copy(&arena, SLICE("x"), &copy), STATUS_NO_MEMORY);
+    assert_int_equal(arena_copy_list(&arena, &texts, 2), STATUS_NO_MEMORY);
+    assert_ptr_equal(texts, list);
     assert_null(copy.bytes);
     assert_int_equal(arena.used_bytes, 0);
     fail_alloc_never();
