@@ -161,11 +161,11 @@ class Reader:
             else:
                 self.shell.expect(command, expected, block.note == "later")
 
-    def start(self, command):
+    def start(self, command, until=" ready"):
         """The daemon in a terminal of its own, which shows its log."""
         self.daemon = subprocess.Popen(["bash", "-c", f"exec {command}"], stdin=subprocess.DEVNULL, cwd=self.files_in,
                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self.env)
-        collect(self.daemon.stdout, lambda seen: " ready" in seen or None, command)
+        collect(self.daemon.stdout, lambda seen: until in seen or None, command)
         self.log = (self.top / "log").open("wb")
         self.drain = subprocess.Popen(["cat"], stdin=self.daemon.stdout, stdout=self.log)
 
