@@ -145,14 +145,23 @@ lint: $(ALL_SOURCES:%.c=$(BUILD)/obj/%.o)
 # clang-tidy, cppcheck and gcc's -fanalyzer; slow. ANALYZE names files or folders.
 analyze:
 	@CC=$(CC) FLAGS='$(filter-out -W% -f%,$(OUR_FLAGS)) $(LIB_CFLAGS)' scripts/analyze $(ANALYZE)
-# What runs for minutes: the conformance cases with as many messages as their list asks for, a daemon killed
-# 200 times, mutated bytes for ten minutes. The suite has the same in small.
-.PHONY: soak
+# What runs for minutes, and prints its figures; the suite has the same in small: a crowd of sessions, a daemon killed
+# 200 times, the conformance cases with as many messages as their list asks for, reconnects and programs by the
+# thousand, mutated bytes for ten minutes. With SAN=address or SAN=thread under that sanitizer. SOAK names some of them.
+SOAK ?= crowd faults websocket clients programs daemon
+SOAK_crowd = CROWD_SESSIONS=10000 CROWD_CASTS=50 CROWD_RELOADS=1000 tests/conformance/test_crowd.py
+SOAK_faults = KILL_ROUNDS=200 tests/conformance/test_faults.py
+SOAK_websocket = CONFORMANCE_MESSAGES=1000 tests/conformance/test_websocket.py
+SOAK_clients = CLIENT_CYCLES=10000 CLIENT_RESTARTS=50 tests/scenario/test_client_soak.py
+SOAK_programs = BELLWIRE_SOAK_PROGRAMS=100000 tests/scenario/test_program_soak.py
+SOAK_daemon = FUZZ_SECONDS=600 tests/fuzz/test_daemon.py
+.PHONY: soak $(SOAK:%=soak-%)
 soak: all
-	@CONFORMANCE_MESSAGES=1000 BUILD=$(BUILD) /usr/bin/python3 -m pytest -q -s -p no:cacheprovider \
-	    tests/conformance/test_websocket.py && \
-	KILL_ROUNDS=200 BUILD=$(BUILD) /usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/conformance/test_faults.py && \
-	FUZZ_SECONDS=600 BUILD=$(BUILD) /usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/fuzz/test_daemon.py
+	@for part in $(SOAK); do $(MAKE) --no-print-directory soak-$$part || exit 1; done
+# ThreadSanitizer cannot map its shadow where the kernel randomises 32 bits.
+$(SOAK:%=soak-%): soak-%: all
+	@env $(filter-out tests/%,$(SOAK_$*)) BUILD=$(BUILD) $(if $(findstring thread,$(SAN)),setarch $(shell uname -m) -R) \
+	    /usr/bin/python3 -m pytest -q -s -p no:cacheprovider $(filter tests/%,$(SOAK_$*))
 # ---- installing ------------------------------------------------------------------------------------
 SYSCONFDIR ?= /etc
 SHARE = $(PREFIX)/share

@@ -1,30 +1,49 @@
-"""Mutated bytes at a running daemon: HTTP, WebSocket, the control socket. It must go on serving.
+"""Mutated bytes at a running daemon, by each of its doors: HTTP, WebSocket, both within TLS, TLS itself, the control
+socket, and what servers answer to its clients. It must go on serving.
 
-FUZZ_SECONDS says for how long (default 8), FUZZ_SEED repeats a run; a failure prints its seed. proves D9 W16
+FUZZ_SECONDS says for how long (default 8), FUZZ_SEED repeats the choices of a run; a failure prints its seed.
+proves D9 W16
 """
+import collections
 import os
 import random
 import socket
+import ssl
+import threading
 import time
 
-import pytest
-
+import harness
+import tls_peers
+from client_peers import answer_to
 from peers import RawSocket, encode_frame
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "8"))
 SEED = int(os.environ.get("FUZZ_SEED", random.SystemRandom().randrange(1 << 32)))
 CONFIG = r"""
-servers: {main: {bind: "127.0.0.1:0", compression: {context-takeover: true}, max-message: 64KiB, max-body: 64KiB,
-  header-timeout: 2s, body-timeout: 2s, hosts: any}}
+servers:
+  main: &main {bind: "127.0.0.1:0", compression: {context-takeover: true}, max-message: 64KiB, max-body: 64KiB,
+    header-timeout: 2s, body-timeout: 2s, handshake-timeout: 2s, hosts: any}
+  side: {<<: *main, tls: {certificate: server.pem, key: server.key}}
+clients:
+  plain: &client {url: "ws://127.0.0.1:PLAIN/", auto-reconnect: {min: 1ms, max: 5ms}, compression: true, max-message: 64KiB,
+    connect-timeout: 2s, ping-interval: 100ms, log-level: error}
+  secret: {<<: *client, url: "wss://127.0.0.1:SECRET/", tls: {verify: false}}
 tasks:
+  met:
+    triggers: [client-open: plain, client-open: secret]
+    actions: [{send-message: {text: "hello ${HttpHeader(x-a)}"}, on-error: continue}]
+  heard:
+    triggers: [client-message: plain, client-message: secret]
+    actions: [{send-message: {binary: "${WsMessage}", is-binary: "${WsIsBinary}"}, on-error: continue}]
   page:
-    triggers: [{http-request: "/{any...}"}]
+    triggers: [{http-request: {path: "/{any...}", server: main}}, {http-request: {path: "/{any...}", server: side}}]
     actions:
       - http-response:
           html: "<p title='${HttpHeader(x-a)}'>${HttpPath} ${HttpQueryParam(a)} ${HttpPostParam(a)} ${HttpPostFile(file).name}
             ${HttpCookie(sid)} ${HttpPathParam(any)} ${HttpJson(a.b)}</p>"
   chat:
-    triggers: [{server-message: {path: /ws, regex: '^(?<all>.*)$'}}, {server-message: {path: /ws, json: {a: 1}}}]
+    triggers: [{server-message: {path: /ws, regex: '^(?<all>.*)$', server: main}}, {server-message: {path: /ws, json: {a: 1}, server: main}},
+      {server-message: {path: /ws, server: side}}]
     actions:
       - set: {session.last: "${WsMessage}", global.last: "${WsJson(a)}"}
       - send-message: {binary: "${WsMessage}${Match(all)}${session.last}", is-binary: "${WsIsBinary}"}
@@ -66,12 +85,13 @@ def mutate(source, data):
     return bytes(data)
 
 
-def frames(source):
+def frames(source, mask=.95):
+    """`mask`: how many have one, as those of clients must and those of servers must not."""
     parts = []
     for _ in range(source.randrange(1, 6)):
         data = source.choice((b"hello", b'{"a":1}', b"\xf2\x48\xcd\xc9\xc9\x07\x00", b"x" * 70000, b"", b"\x03\xe8bye"))
         parts.append(encode_frame(source.choice((0, 1, 1, 2, 8, 9, 10, 11)), data, source.random() < .8,
-                                  source.choice((0, 0, 0, 4, 2)), source.random() < .95))
+                                  source.choice((0, 0, 0, 4, 2)), source.random() < mask))
     return b"".join(parts)
 
 
@@ -100,32 +120,169 @@ def control(daemon):
     return connection
 
 
-@pytest.fixture(scope="module")
-def daemon(start_module):
-    return start_module(CONFIG)
+def http(source):
+    return b"".join(mutate(source, source.choice(HTTP)) for _ in range(source.choice((1, 1, 3))))
 
 
-def test_it_still_serves(daemon):
-    source, rounds, end = random.Random(SEED), 0, time.monotonic() + SECONDS
+def websocket(source):
+    opening = UPGRADE if source.random() < .8 else mutate(source, UPGRADE)
+    return opening + mutate(source, frames(source))
+
+
+class Tls:
+    """TLS over a socket, whose records pass through our hands."""
+
+    def __init__(self, connection, context, **options):
+        self.connection, self._in, self._out = connection, ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._in, self._out, **options)
+        connection.settimeout(5)
+
+    def step(self, what, *arguments):
+        """Does it, reading as much as that takes. What is to be sent waits for records()."""
+        while True:
+            try:
+                return what(*arguments)
+            except ssl.SSLWantReadError:
+                self.connection.sendall(self.records())
+                data = self.connection.recv(65536)
+                if not data:
+                    raise ConnectionError("closed") from None
+                self._in.write(data)
+
+    def records(self):
+        return self._out.read()
+
+    def greet(self):
+        self.step(self._tls.do_handshake)
+
+    def first(self):
+        """The first flight of a handshake; a server's answers what has come."""
+        data = self.connection.recv(65536) if self._tls.server_side else b""
+        self._in.write(data)
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLError:
+            pass  # more is wanted, or the other end is no TLS
+        return self.records()
+
+    def read(self, size=65536):
+        return self.step(self._tls.read, size)
+
+    def wrapped(self, data):
+        """Its records, after what else is to be sent."""
+        self._tls.write(data)
+        return self.records()
+
+
+def context(is_server):
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if is_server else ssl.PROTOCOL_TLS_CLIENT)
+    if is_server:
+        made.load_cert_chain(tls_peers.folder() / "server.pem", tls_peers.folder() / "server.key")
+    else:
+        made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
+    return made
+
+
+def within_tls(source, connection, made):
+    """A broken hello; or a handshake, then what plain connections get, as it is or with broken records."""
+    tls = Tls(connection, made, server_side=False)
+    if source.random() < .4:
+        throw(source, connection, mutate(source, tls.first()))
+        return
+    try:
+        tls.greet()
+        data = tls.wrapped(source.choice((http, websocket))(source))
+    except OSError:
+        connection.close()
+        return
+    throw(source, connection, data if source.random() < .6 else mutate(source, data))
+
+
+class Adversary(threading.Thread):
+    """A server that the daemon's client meets, again and again."""
+
+    def __init__(self, seed, made=None):
+        super().__init__(daemon=True)
+        self.source, self.made, self.rounds, self.is_over = random.Random(seed), made, 0, False
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.settimeout(.1)
+        self.port = self.listener.getsockname()[1]
+
+    def run(self):
+        while not self.is_over:
+            try:
+                connection, _ = self.listener.accept()
+            except TimeoutError:
+                continue
+            with connection:
+                try:
+                    self.meet(connection)
+                except (OSError, ValueError):
+                    pass  # it has gone, which is its right
+            self.rounds += 1
+        self.listener.close()
+
+    def meet(self, connection):
+        source, tls = self.source, Tls(connection, self.made, server_side=True) if self.made else None
+        connection.settimeout(5)
+        if tls and source.random() < .3:
+            throw(source, connection, mutate(source, tls.first()))
+            return
+        if tls:
+            tls.greet()
+        request = b""
+        while b"\r\n\r\n" not in request:
+            more = tls.read() if tls else connection.recv(65536)
+            if not more:
+                return
+            request += more
+        answer = answer_to(request)
+        data = (answer if source.random() < .7 else mutate(source, answer)) + mutate(source, frames(source, .05))
+        data = tls.wrapped(data) if tls else data
+        throw(source, connection, data if not tls or source.random() < .6 else mutate(source, data))
+
+    def end(self):
+        self.is_over = True
+        self.join(harness.DEADLINE)
+
+
+def test_it_still_serves(start):
+    source, rounds, end = random.Random(SEED), collections.Counter(), time.monotonic() + SECONDS
     print(f"FUZZ_SEED={SEED}")
-    bystander = daemon.ws("/ws", timeout=60)
+    adversaries = [Adversary(SEED + 1), Adversary(SEED + 2, context(True))]
+    text = CONFIG.replace("PLAIN", str(adversaries[0].port)).replace("SECRET", str(adversaries[1].port))
+    daemon = start(tls_peers.files(text, "server.pem", "server.key"))
+    descriptors = len(os.listdir(f"/proc/{daemon.pid}/fd"))
+    for adversary in adversaries:
+        adversary.start()
+    made, bystander = context(False), daemon.ws("/ws", timeout=60)
     while time.monotonic() < end:
-        rounds += 1
-        kind = source.randrange(3)
-        if kind == 0:
-            data = b"".join(mutate(source, source.choice(HTTP)) for _ in range(source.choice((1, 1, 3))))
-            throw(source, socket.create_connection(daemon.address()), data)
-        elif kind == 1:
-            opening = UPGRADE if source.random() < .8 else mutate(source, UPGRADE)
-            throw(source, socket.create_connection(daemon.address()), opening + mutate(source, frames(source)))
+        kind = source.choice(("http", "ws", "control", "tls"))
+        rounds[kind] += 1
+        if kind == "http":
+            throw(source, socket.create_connection(daemon.address("main")), http(source))
+        elif kind == "ws":
+            throw(source, socket.create_connection(daemon.address("main")), websocket(source))
+        elif kind == "tls":
+            within_tls(source, socket.create_connection(daemon.address("side")), made)
         else:
             throw(source, control(daemon), mutate(source, source.choice(CONTROL)))
-        if rounds % 100 == 0:
+        if rounds.total() % 100 == 0:
             assert daemon.http("GET", "/well").status == 200
             bystander.send("well")
             assert bystander.recv().startswith("well")
             assert daemon.manager("status", check=0)
-    assert daemon.is_running() and rounds > 0
-    print(f"{rounds} rounds")
-    bystander.close()
 
+    def heard():
+        clients = daemon.manager_json("stats")["clients"]
+        return [clients[name]["messages"]["received"] for name in ("plain", "secret")]
+
+    harness.wait_for(lambda: all(heard()), "the clients get past their handshakes")
+    print(f"rounds: {dict(rounds)}, met by clients: {[adversary.rounds for adversary in adversaries]}, messages to them: {heard()}")
+    for adversary in adversaries:
+        adversary.end()
+    assert daemon.is_running() and rounds.total() > 0
+    bystander.send("well")
+    assert bystander.recv().startswith("well")
+    bystander.close()
+    harness.wait_for(lambda: len(os.listdir(f"/proc/{daemon.pid}/fd")) <= descriptors + 4, "what was opened is closed")
