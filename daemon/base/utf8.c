@@ -18,6 +18,17 @@ static size_t ascii_prefix(const unsigned char *at) {
     return word ? (size_t)__builtin_ctzll(word) / 8 : 8;
 }
 
+/* 8 to 32 bytes, as words that overlap. */
+static bool is_short_ascii(const unsigned char *at, size_t size) {
+    size_t second = size < 16 ? size - 8 : 8;
+    uint64_t words[4];
+    memcpy(&words[0], at, 8);
+    memcpy(&words[1], at + second, 8);
+    memcpy(&words[2], at + size - 8 - second, 8);
+    memcpy(&words[3], at + size - 8, 8);
+    return ((words[0] | words[1] | words[2] | words[3]) & 0x8080808080808080u) == 0;
+}
+
 static bool is_tail(unsigned char c) { return (c & 0xc0) == 0x80; }
 
 /* Bounds of the second byte, which rule out what is overlong (E0, F0), a surrogate (ED), or beyond
@@ -78,6 +89,8 @@ bool slice_is_utf8(struct slice text) {
     if (!text.size)
         return true;
     const unsigned char *end = at + text.size;
+    if (text.size - 8 <= 24 && is_short_ascii(at, text.size))
+        return true;
     while (at && end - at >= 8) {
         if (end - at >= 32 && is_ascii_block(at))
             at += 32;

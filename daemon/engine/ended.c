@@ -15,8 +15,10 @@ void ended__note(struct run *run, const struct run_end *end) {
     if (!engine->ended)
         return; /* without memory the list stays empty, and nothing else suffers */
     struct run_record *record = &engine->ended[engine->ended_next];
-    engine->ended_next = (engine->ended_next + 1) % ENGINE_ENDED_MAX;
-    engine->ended_count += engine->ended_count < ENGINE_ENDED_MAX;
+    if (++engine->ended_next == ENGINE_ENDED_MAX)
+        engine->ended_next = 0;
+    if (engine->ended_count < ENGINE_ENDED_MAX)
+        engine->ended_count++;
     free(record->error);
     const struct trigger *trigger = run->event ? run->event->trigger : NULL;
     *record = (struct run_record){

@@ -53,13 +53,8 @@ struct run *run__new(struct engine *engine, const struct task_program *task) {
     struct run *run = take(engine);
     if (!run)
         return NULL;
-    struct value_box **slots = run->slots;
-    size_t capacity = run->slot_capacity;
-    /* The strand behind initialises itself: its frames need no clearing. */
-    memset(run, 0, offsetof(struct run, main));
-    memset(&run->limit, 0, sizeof *run - offsetof(struct run, limit));
-    run->slots = slots;
-    run->slot_capacity = capacity;
+    const size_t kept = offsetof(struct run, engine);
+    memset((char *)run + kept, 0, offsetof(struct run, main) - kept);
     run->engine = engine;
     run->task = task;
     list_init(&run->link);

@@ -84,23 +84,20 @@ static bool condition_holds(struct run *run, const struct task_condition *condit
     return false;
 }
 
-static struct run_verdict admit(struct run *run, bool asks_conditions) {
+static void admit(struct run *run, bool asks_conditions, struct run_verdict *verdict) {
     const struct task_program *task = run->task;
-    struct run_verdict verdict = {.gate = RUN_ADMITTED};
     for (size_t i = 0; asks_conditions && i < task->condition_count; i++) {
         if (condition_holds(run, &task->conditions[i]))
             continue;
         why__refused(run, RUN_UNMET, &task->conditions[i]);
-        verdict.gate = RUN_UNMET;
-        verdict.status = task->conditions[i].unmet;
-        verdict.mark = task->conditions[i].mark;
-        return verdict;
+        *verdict = (struct run_verdict){.gate = RUN_UNMET,
+                                        .status = task->conditions[i].unmet,
+                                        .mark = task->conditions[i].mark};
+        return;
     }
-    verdict.retry_after_ms = 1000;
-    verdict.gate = RUN_DEPTH;
+    *verdict = (struct run_verdict){.gate = RUN_DEPTH, .retry_after_ms = 1000};
     if (run->depth <= RUN_DEPTH_MAX)
-        gate__enter(run, &verdict);
-    return verdict;
+        gate__enter(run, verdict);
 }
 
 static bool var_begin(struct run *run, const struct task_var *var, char *why) {
@@ -125,8 +122,6 @@ static bool var_begin(struct run *run, const struct task_var *var, char *why) {
 static bool vars_begin(struct run *run) {
     char why[EXPR_WHY_MAX], text[ERROR_TEXT_MAX];
     bool is_good = true;
-    if (run->task->var_count == 0)
-        return true;
     struct scratch_hold hold = scratch__begin(run);
     for (size_t i = 0; is_good && i < run->task->var_count; i++) {
         const struct task_var *var = &run->task->vars[i];
@@ -151,7 +146,7 @@ static void begin(struct run *run) {
     (void)strand__push(&run->main, (struct frame){.chain = &run->task->actions}); /* inline: fits */
     if (run->is_cancelled)
         run->main.signal = SIGNAL_CANCEL;
-    else if (!vars_begin(run))
+    else if (run->task->var_count && !vars_begin(run))
         run->main.signal = SIGNAL_FAIL;
     if (journal && journal->begun && journal->begun(journal->context, run) == STEP_PENDING)
         strand__suspend(&run->main, STRAND_JOURNAL);
@@ -218,28 +213,27 @@ static bool let_in(struct run *run, bool is_queued) {
     return true;
 }
 
-static struct run_verdict begin_task(struct engine *engine, const struct task *task,
-                                     struct event *event, int hand_ons) {
+static void begin_task(struct engine *engine, const struct task *task, struct event *event,
+                       int hand_ons, struct run_verdict *verdict) {
     struct run *run = run__new(engine, program_of(task));
-    struct run_verdict verdict = {.gate = RUN_MEMORY, .retry_after_ms = 1000};
     if (!run) {
+        *verdict = (struct run_verdict){.gate = RUN_MEMORY, .retry_after_ms = 1000};
         engine->stats.refused[RUN_MEMORY]++;
-        return verdict;
+        return;
     }
     run->cause = event->cause;
     run->why = event->why;
     run->hand_ons = (uint8_t)hand_ons;
     bind_event(run, event);
-    verdict = admit(run, true);
-    if (verdict.gate == RUN_ADMITTED && !let_in(run, false))
-        verdict.gate = RUN_MEMORY;
-    if (verdict.gate != RUN_ADMITTED) {
-        if (verdict.gate != RUN_UNMET)
-            why__refused(run, verdict.gate, NULL);
-        gate__count_refusal(run, verdict.gate);
+    admit(run, true, verdict);
+    if (verdict->gate == RUN_ADMITTED && !let_in(run, false))
+        verdict->gate = RUN_MEMORY;
+    if (verdict->gate != RUN_ADMITTED) {
+        if (verdict->gate != RUN_UNMET)
+            why__refused(run, verdict->gate, NULL);
+        gate__count_refusal(run, verdict->gate);
         discard(run);
     }
-    return verdict;
 }
 
 /* The task that runs for a refused event in its place, or NULL. */
@@ -251,19 +245,18 @@ static const struct task *next_in_place(const struct task *task, enum run_gate g
                : NULL;
 }
 
-static struct run_verdict begin_in_place(struct engine *engine, const struct task *task,
-                                         struct event *event, int hand_ons) {
-    struct run_verdict verdict;
+static void begin_in_place(struct engine *engine, const struct task *task, struct event *event,
+                           int hand_ons, struct run_verdict *verdict) {
     do {
-        verdict = begin_task(engine, task, event, hand_ons);
-        task = next_in_place(task, verdict.gate, hand_ons++);
+        begin_task(engine, task, event, hand_ons, verdict);
+        task = next_in_place(task, verdict->gate, hand_ons++);
     } while (task);
-    return verdict;
 }
 
 struct run_verdict run_begin(struct engine *engine, const struct task *task, struct event *event) {
+    struct run_verdict verdict;
     engine__enter(engine);
-    struct run_verdict verdict = begin_in_place(engine, task, event, 0);
+    begin_in_place(engine, task, event, 0, &verdict);
     engine__leave(engine);
     return verdict;
 }
@@ -297,7 +290,7 @@ void run__refuse(struct run *run, struct run_verdict *verdict) {
     gate__count_refusal(run, verdict->gate);
     gate__leave(run);
     if (next && run->event)
-        *verdict = begin_in_place(run->engine, next, run->event, run->hand_ons + 1);
+        begin_in_place(run->engine, next, run->event, run->hand_ons + 1, verdict);
     if (verdict->gate != RUN_ADMITTED) {
         if (ops && ops->refused)
             ops->refused(run->event, verdict);
@@ -536,7 +529,7 @@ static enum status queue_run(struct engine *engine, const struct run_request *re
     enum status status = take_vars(run, request->vars);
     if (status == STATUS_OK) {
         /* Who starts a task by hand wants it to run. */
-        *verdict = admit(run, request->cause != RUN_MANUAL);
+        admit(run, request->cause != RUN_MANUAL, verdict);
         status = verdict->gate == RUN_ADMITTED ? STATUS_OK : STATUS_LIMIT;
         if (status == STATUS_LIMIT)
             gate__count_refusal(run, verdict->gate);

@@ -83,10 +83,10 @@ struct strand {
     uint32_t timed_frames;
     uint32_t depth, capacity;
     struct frame *frames;
-    struct frame inline_frames[FRAMES_INLINE];
     uint64_t step_deadline_ns;
     struct engine_timer deadline;
     struct step step;
+    struct frame inline_frames[FRAMES_INLINE]; /* last: not cleared, since pushing fills them */
 };
 
 struct claim;
@@ -98,6 +98,12 @@ struct run_error { /* one heap block with its texts */
 
 enum run_state { RUN_QUEUED, RUN_GOING, RUN_CLOSING, RUN_OVER };
 struct run {
+    /* Kept while it is in the pool, with all slots NULL: */
+    struct run *next_free;
+    struct value_box **slots;
+    size_t slot_capacity;
+    struct value_box *inline_slots[SLOTS_INLINE];
+    /* Cleared for each run, from here to `main`, which initialises itself: */
     struct engine *engine;
     struct generation *generation;
     const struct task_program *task;
@@ -106,16 +112,12 @@ struct run {
     struct list queue; /* engine->queue */
     struct list ready; /* strands that can go on */
     struct list strands;
-    struct run *next_free;
     enum run_state state;
     bool is_advancing, is_held, is_counted; /* held: the event is; counted: as a waiting one */
     bool is_cancelled, is_hard, has_timed_out, holds_gate, has_begun;
     enum signal outcome;
     struct event *event;
     struct expr_scope scope;
-    struct value_box *inline_slots[SLOTS_INLINE];
-    struct value_box **slots;
-    size_t slot_capacity;
     struct run_error *error;
     struct value_box *result;
     struct claim *rate_claim, *turn_claim; /* gate.c; NULL: none */
@@ -126,7 +128,6 @@ struct run {
     enum run_gate refused_by;              /* while it waited */
     struct run *waiting_parent;            /* whose step waits for this run */
     struct strand *active;
-    struct strand main;
     struct engine_timer limit; /* the task's timeout, then the grace of finally chains */
     uint64_t deadline_ns;
     size_t memory_bytes;
@@ -140,6 +141,7 @@ struct run {
     void (*on_ended)(void *context, const struct run_end *end);
     void (*on_settled)(void *context, const struct run_verdict *verdict);
     void *context;
+    struct strand main;
 };
 
 /* A program as one engine uses it: counted here, so that workers share no counter. */

@@ -27,12 +27,7 @@ static void on_deadline(struct engine_timer *timer) {
 /* Everything but the frames, which are set when they are pushed. */
 void strand__init(struct strand *strand, struct run *run, struct strand *parent) {
     memset(strand, 0, offsetof(struct strand, inline_frames));
-    strand->step_deadline_ns = 0;
-    strand->deadline = (struct engine_timer){.due = on_deadline};
-    strand->step.phase = PHASE_IDLE;
-    strand->step.memory = NULL;
-    strand->step.timer = (struct engine_timer){.due = NULL};
-    strand->step.on_branch = NULL;
+    strand->deadline.due = on_deadline;
     strand->run = run;
     strand->parent = parent;
     strand->frames = strand->inline_frames;

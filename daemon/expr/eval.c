@@ -52,8 +52,18 @@ static enum status refused_variable(const struct lookup *lookup, enum status sta
     return status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
 }
 
+/* A variable without a path behind it, as most are. */
+static enum status plain_variable(const struct lookup *lookup, const struct expr_scope *scope,
+                                  struct value *out, char *why) {
+    enum status status =
+        variable__eval(lookup->variable, lookup->argument, scope, scope->arena, out);
+    return status == STATUS_OK ? STATUS_OK : refused_variable(lookup, status, why);
+}
+
 enum status lookup__eval(const struct lookup *lookup, const struct expr_scope *scope,
                          struct value *out, char *why) {
+    if (lookup->kind == LOOKUP_VARIABLE && lookup->path.size == 0)
+        return plain_variable(lookup, scope, out, why);
     struct value value = value_nil();
     enum status status;
     switch (lookup->kind) {
@@ -108,7 +118,10 @@ static enum status part_text(const struct part *part, const struct expr_scope *s
     enum status status = part_value(part, scope, &value, why);
     if (status != STATUS_OK)
         return status;
-    status = value_text(value, scope->arena, out);
+    if (value.type == VALUE_BYTES)
+        *out = value_slice(value);
+    else
+        status = value_text(value, scope->arena, out);
     if (status == STATUS_OK && escape == EXPR_HTML)
         status = part_html(part, scope->arena, out);
     if (status != STATUS_OK)

@@ -232,6 +232,10 @@ char *net_write_begin(struct net_stream *stream, size_t size) {
     if (!keep_shared(stream)) {
         return NULL;
     }
+    if (stream->backlog_bytes > UINT32_MAX - size) {
+        (void)fail_memory(stream); /* the caller sees NULL */
+        return NULL;
+    }
     struct net_chunk *last = stream->last_chunk;
     if (!last || last->frame || last->capacity - last->size < size) {
         last = chunk_new(loop, size);

@@ -293,27 +293,21 @@ static struct server_op model_of(struct server_set *set, const struct server_don
     return (struct server_op){.set = set, .fn = done->fn, .context = done->context};
 }
 
-static enum status post_to_session(struct server_set *set, const struct server_target *target,
-                                   const struct server_outgoing *out, struct server_done *done) {
-    struct session *session = target->session;
+static enum status post_away(struct server_set *set, struct server_set *there,
+                             const struct server_target *target, const struct server_outgoing *out,
+                             struct server_done *done) {
     struct server_op model = model_of(set, done);
     model.out = *out;
-    model.target.session_id = session ? session_id(session) : target->session_id;
-    if (!session) {
-        struct server_set *there = set_of(set, target->session_id);
-        if (there && there != set) {
-            return send_away(&model, there, done);
-        }
-        session = there ? table__find(set, target->session_id) : NULL;
-        if (!session) {
-            return STATUS_NOT_FOUND;
-        }
-    }
-    enum status status = session_send(session, out);
-    done->sent = status == STATUS_OK;
-    if (status != STATUS_AGAIN) {
-        return status;
-    }
+    model.target.session_id = target->session_id;
+    return send_away(&model, there, done);
+}
+
+/* It is past its backlog: the op waits with it. */
+static enum status post_later(struct server_set *set, struct session *session,
+                              const struct server_outgoing *out, struct server_done *done) {
+    struct server_op model = model_of(set, done);
+    model.out = *out;
+    model.target.session_id = session_id(session);
     struct server_op *op = op_new(&model, 1);
     if (!op) {
         return STATUS_NO_MEMORY;
@@ -326,6 +320,25 @@ static enum status post_to_session(struct server_set *set, const struct server_t
     session_wait(session, &op->parcels[0].waiter);
     done->op = op;
     return STATUS_AGAIN;
+}
+
+/* What most sends are: made out of nothing but the session and its message. */
+static enum status post_to_session(struct server_set *set, const struct server_target *target,
+                                   const struct server_outgoing *out, struct server_done *done) {
+    struct session *session = target->session;
+    if (!session) {
+        struct server_set *there = set_of(set, target->session_id);
+        if (there && there != set) {
+            return post_away(set, there, target, out, done);
+        }
+        session = there ? table__find(set, target->session_id) : NULL;
+        if (!session) {
+            return STATUS_NOT_FOUND;
+        }
+    }
+    enum status status = session_send(session, out);
+    done->sent = status == STATUS_OK;
+    return status == STATUS_AGAIN ? post_later(set, session, out, done) : status;
 }
 
 static enum status broadcast(struct server_set *set, const struct server_target *target,

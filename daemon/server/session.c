@@ -1,7 +1,11 @@
 /* WebSocket sessions: messages in order, control frames, keep-alive, pressure, and the two ways to
  * the end: the close handshake, and the loss of the peer. on_close is called from the stream's
  * handler only, never from inside a call of the API. */
+#include <errno.h>
 #include "server/session.h"
+
+#define COPIED_MAX                                                                                 \
+    8192 /* a payload below it is copied behind its header; a larger one goes as it is */
 
 static void parse(struct session *session, struct ws_input *input);
 static bool on_frame(struct session *session, enum ws_event event, const struct ws_message *frame);
@@ -223,13 +227,26 @@ static void go_on(struct session *session) {
  */
 
 enum status session__send_frame(struct session *session, unsigned first, struct slice payload) {
-    uint8_t header[WS_HEADER_MAX];
-    size_t size = ws_frame_header(header, first, payload.size, NULL);
+    struct net_stream *stream = &session->stream;
     if (note__shows_frames(session) && (first & 0x08)) { /* messages are shown uncompressed */
         note__frame_line(session, true, first, payload);
     }
-    struct slice parts[] = {{(const char *)header, size}, payload};
-    return net_write(&session->stream, parts, 2);
+    if (payload.size >= COPIED_MAX) {
+        uint8_t header[WS_HEADER_MAX];
+        size_t size = ws_frame_header(header, first, payload.size, NULL);
+        struct slice parts[] = {{(const char *)header, size}, payload};
+        return net_write(stream, parts, 2);
+    }
+    char *out = net_write_begin(stream, WS_HEADER_MAX + payload.size);
+    if (!out) {
+        return stream->error == ENOMEM ? STATUS_NO_MEMORY : STATUS_CLOSED;
+    }
+    size_t size = ws_frame_header((uint8_t *)out, first, payload.size, NULL);
+    if (payload.size) {
+        memcpy(out + size, payload.bytes, payload.size);
+    }
+    net_write_end(stream, size + payload.size);
+    return STATUS_OK;
 }
 
 /* Whether `size` bytes more would pass the backlog. An empty queue takes any one message. */
