@@ -1,9 +1,12 @@
 """`make install` and `make uninstall`, and what systemd says of the units without running them."""
 import os
 import pathlib
+import pty
 import re
+import select
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -106,6 +109,20 @@ def test_the_man_pages_are_clean_and_know_every_key_and_command(installed):
     assert "session close ID [--code N] [--reason R]" in texts["bellwire.1"]
 
 
+@pytest.fixture(scope="module")
+def control(installed, tmp_path_factory):
+    """The control socket of a daemon with a server and two tasks."""
+    folder = tmp_path_factory.mktemp("daemon")
+    (folder / "bellwire.yaml").write_text('servers: {main: {bind: "127.0.0.1:0"}}\n'
+                                          "tasks: {one: {actions: [stop]}, other: {actions: [stop]}}\n")
+    daemon = subprocess.Popen([installed / "usr/bin/bellwired", "-c", folder, "--state", folder / "s"],
+                              stderr=subprocess.PIPE, text=True)
+    assert any(" ready" in line for line in iter(daemon.stderr.readline, ""))
+    yield str(folder / "s/control.sock")
+    daemon.terminate()
+    daemon.communicate(timeout=20)
+
+
 def complete(installed, *words):
     script = f"""source {installed}/usr/share/bash-completion/completions/bellwire
         PATH={installed}/usr/bin:$PATH COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
@@ -115,28 +132,72 @@ def complete(installed, *words):
     return done.stdout.split()
 
 
-def test_bash_completes_nouns_verbs_options_and_ids(installed, tmp_path):
+def test_bash_completes_nouns_verbs_options_and_ids(installed, control):
+    source = f"source {installed}/usr/share/bash-completion/completions/bellwire; complete -p bellwire"
+    done = subprocess.run(["bash", "-c", source], capture_output=True, text=True, check=True)
+    assert done.stdout == "complete -F _bellwire bellwire\n"
     assert complete(installed, "ser") == ["server"]
     assert set(complete(installed, "task", "")) >= {"list", "show", "run", "stop", "enable", "disable"}
     assert complete(installed, "session", "close", "x", "--re") == ["--reason"]
     assert complete(installed, "-o", "j") == ["json"]
-    (tmp_path / "bellwire.yaml").write_text('servers: {main: {bind: "127.0.0.1:0"}}\n'
-                                            "tasks: {one: {actions: [stop]}, other: {actions: [stop]}}\n")
-    daemon = subprocess.Popen([installed / "usr/bin/bellwired", "-c", tmp_path, "--state", tmp_path / "s"],
-                              stderr=subprocess.PIPE, text=True)
-    try:
-        assert any(" ready" in line for line in iter(daemon.stderr.readline, ""))
-        socket = str(tmp_path / "s/control.sock")
-        assert complete(installed, "--control", socket, "task", "run", "o") == ["one", "other"]
-        assert "main" in complete(installed, "--control", socket, "server", "show", "")
-    finally:
-        daemon.terminate()
-        daemon.communicate(timeout=20)
+    assert complete(installed, "--control", control, "task", "run", "o") == ["one", "other"]
+    assert "main" in complete(installed, "--control", control, "server", "show", "")
+
+
+class Zsh:
+    """An interactive zsh on a terminal of its own. After `keys` and Tab, Ctrl-T writes down what stands on the line."""
+
+    def __init__(self, installed, folder):
+        self.lines = folder / "lines"
+        self.lines.write_text("")
+        (folder / ".zshrc").write_text(f"""
+            fpath=({installed}/usr/share/zsh/site-functions $fpath)
+            autoload -U compinit; compinit -u -D
+            note() {{ print -r -- "$BUFFER" >>{self.lines}; BUFFER= }}
+            zle -N note; bindkey '^T' note
+            PS1='ready> '""")
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.execvpe("zsh", ["zsh", "-d", "-i"], {**os.environ, "ZDOTDIR": str(folder), "TERM": "dumb", "COLUMNS": "200",
+                                                    "PATH": f"{installed}/usr/bin:{os.environ['PATH']}"})
+        self.seen = b""
+        self.wait(lambda: b"ready> " in self.seen)
+
+    def wait(self, condition):
+        end = time.monotonic() + 20
+        while not condition():
+            assert time.monotonic() < end, self.seen
+            if select.select([self.terminal], [], [], 0.01)[0]:
+                self.seen += os.read(self.terminal, 4096)
+
+    def complete(self, keys):
+        before = len(self.lines.read_text())
+        os.write(self.terminal, keys.encode() + b"\t\x14")
+        self.wait(lambda: self.lines.read_text()[before:].endswith("\n"))
+        return self.lines.read_text()[before:-1]
+
+    def close(self):
+        os.write(self.terminal, b"exit\n")
+        os.close(self.terminal)
+        os.waitpid(self.pid, 0)
 
 
 @pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")
-def test_zsh_reads_its_completion(installed):
-    subprocess.run(["zsh", "-n", installed / "usr/share/zsh/site-functions/_bellwire"], check=True)
+def test_zsh_completes_nouns_verbs_options_and_ids(installed, control, tmp_path):
+    zsh = Zsh(installed, tmp_path)
+    try:
+        assert zsh.complete("bellwire ser") == "bellwire server "
+        assert zsh.complete("bellwire server sh") == "bellwire server show "
+        assert zsh.complete("bellwire -o j") == "bellwire -o json "
+        assert zsh.complete("bellwire -o json st") == "bellwire -o json stat"  # status, stats
+        assert zsh.complete("bellwire session close x --re") == "bellwire session close x --reason "
+        assert zsh.complete("bellwire log --lev") == "bellwire log --level "
+        assert zsh.complete(f"bellwire --control {control} server show ").endswith(" server show main ")
+        assert zsh.complete(f"bellwire --control {control} task run o").endswith(" task run o")
+        assert zsh.complete(f"bellwire --control {control} task run ot").endswith(" task run other ")
+        assert zsh.complete(f"bellwire --control {control} why on").endswith(" why one ")
+    finally:
+        zsh.close()
 
 
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed")
