@@ -90,7 +90,8 @@ def test_a_claim_of_a_row_that_does_not_exist_is_a_failure(tree):
 
 
 def whole_test(tree, make, install_deps="exit 0"):
-    """scripts/test with `make` and scripts/install-deps replaced; (exit code, last line)"""
+    """scripts/test with `make` and what fetches packages replaced; (exit code, last line)"""
+    write(tree, "scripts/test-tools", "#!/bin/bash\n", 0o755)
     write(tree, "scripts/install-deps", f"#!/bin/bash\n{install_deps}\n", 0o755)
     write(tree, "bin/make", f"#!/bin/bash\n{make}\n", 0o755)
     done = subprocess.run([str(tree / "scripts/test")], capture_output=True, text=True, check=False,
