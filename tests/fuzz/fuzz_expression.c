@@ -55,18 +55,40 @@ static void try_template(struct expr_set *set, struct slice text, enum expr_use 
         evaluate(set, tpl, use == EXPR_AS_CONDITION);
 }
 
-static void try_match(struct expr_set *set, struct slice input) {
-    struct expr_match_keys keys = {.regex = fuzz_until(&input, '\n'), .case_sensitive = true};
+static const struct value *get_json(void *context) { return context; }
+
+/* A pattern, a text, or a path with its value in the first lines, then the message; for the path
+ * the message comes first. */
+static void try_match(struct expr_set *set, struct slice input, unsigned mode) {
+    struct expr_match_keys keys = {.case_sensitive = mode % 2};
     struct expr_problem problem = {0};
     struct expr_groups groups = {0};
-    struct expr_subject subject = {.message = input};
+    struct slice first = fuzz_until(&input, '\n'), message = mode < 4 ? input : first;
+    struct slice path = fuzz_until(&input, '\n');
+    struct expr_subject subject = {.message = message};
+    struct value json, wanted;
+    struct arena arena;
     const char *gate = NULL;
+    size_t at;
     bool has_failed = false;
+    struct slice *const texts[] = {&keys.regex, &keys.contains, &keys.starts_with, &keys.exact};
+    if (mode < ARRAY_SIZE(texts))
+        *texts[mode] = first;
+    arena_init(&arena, 4096, 8 << 20);
+    if (mode >= ARRAY_SIZE(texts) && !json_decode(message, &arena, &json, &at) &&
+        !json_decode(input, &arena, &wanted, &at)) {
+        keys.json_paths = &path;
+        keys.json_values = &wanted;
+        keys.json_count = 1;
+        subject.json = get_json;
+        subject.context = &json;
+    }
     struct expr_matcher *matcher = expr_matcher_new(set, &keys, &problem);
     assert(matcher || problem.text[0]);
     if (matcher && expr_match(matcher, &subject, &groups, &gate, &has_failed))
         for (uint32_t i = 0; i < groups.count && i < EXPR_GROUPS_MAX; i++)
-            assert(groups.starts[i] == UINT32_MAX || groups.ends[i] <= input.size);
+            assert(groups.starts[i] == UINT32_MAX || groups.ends[i] <= message.size);
+    arena_deinit(&arena);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -76,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct expr_set *set = expr_set_new(TIME_NS, MEMORY_BYTES);
     assert(set);
     if (how % 3 == 2)
-        try_match(set, text);
+        try_match(set, text, how / 3 % 5);
     else
         try_template(set, text, how % 3 ? EXPR_AS_CONDITION : EXPR_AS_TEMPLATE);
     expr_set_free(set);

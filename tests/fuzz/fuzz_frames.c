@@ -28,15 +28,17 @@ static void hear(struct heard *heard, enum ws_event event, const struct ws_messa
     heard->events++;
 }
 
+/* A first piece of `first` bytes, then pieces of `step`. */
 static struct heard feed(enum ws_role role, const struct ws_compression *compression,
-                         struct slice wire, size_t step) {
+                         struct slice wire, size_t first, size_t step) {
     struct ws ws;
     struct heard heard = {0};
     struct ws_deflater *deflater = ws_deflater_new();
     assert(deflater);
     ws_init(&ws, role, compression, MAX_MESSAGE);
-    for (size_t at = 0; at < wire.size; at += step) {
-        size_t size = wire.size - at < step ? wire.size - at : step;
+    for (size_t at = 0, size = 0; at < wire.size; at += size) {
+        size = at ? step : first;
+        size = wire.size - at < size ? wire.size - at : size;
         struct slice piece = fuzz_copy((struct slice){wire.bytes + at, size});
         uint8_t *bytes = (uint8_t *)(uintptr_t)piece.bytes;
         struct ws_input input = {bytes, bytes + size, deflater};
@@ -61,9 +63,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                          .has_in_takeover = how & 8,
                                          .out_bits = (uint8_t)(8 + bits % 8),
                                          .in_bits = (uint8_t)(8 + bits / 8 % 8)};
-    struct heard whole = feed(role, how & 2 ? &compression : NULL, input, input.size + 1);
-    struct heard single = feed(role, how & 2 ? &compression : NULL, input, 1);
-    struct heard cut = feed(role, how & 2 ? &compression : NULL, input, 2 + bits);
-    assert(whole.sum == single.sum && whole.sum == cut.sum);
+    const struct ws_compression *agreed = how & 2 ? &compression : NULL;
+    size_t size_all = input.size + 1, split = 1 + (how / 16 + bits * 16u) % size_all;
+    struct heard whole = feed(role, agreed, input, size_all, size_all);
+    struct heard single = feed(role, agreed, input, 1, 1);
+    struct heard cut = feed(role, agreed, input, 2 + bits, 2 + bits);
+    struct heard two = feed(role, agreed, input, split, size_all);
+    assert(whole.sum == single.sum && whole.sum == cut.sum && whole.sum == two.sum);
     return 0;
 }
