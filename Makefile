@@ -1,13 +1,14 @@
 # Targets: all (default) · test · fuzz · soak · bench · lint · analyze · install · uninstall · clean
 #   make SAN=address | SAN=thread   builds into a folder of its own with that sanitizer (address includes undefined)
-#   make LTO=yes                    into a folder of its own, optimised as one whole: slow to link, a fifth faster
+#   make LTO=no | LTO=yes           the daemon linked in a moment, a sixth slower; or, in a folder of its own,
+#                                   optimised as one whole, where the default takes what runs for each event
 #   make unit-FOLDER                builds and runs the unit tests of one folder, with what it stands on
 #   make install DESTDIR=... PREFIX=/usr/local   programs, units, schema, and a configuration where there is none
 #   make uninstall                  what install made, but for configuration and state
 #   make deb                        a Debian package in build/deb (needs debhelper and fakeroot)
 SAN ?=
-LTO ?=
-BUILD ?= build$(if $(SAN),/$(SAN))$(if $(LTO),/lto)
+LTO ?= events
+BUILD ?= build$(if $(SAN),/$(SAN))$(if $(filter yes,$(LTO)),/lto)
 CC ?= cc
 PKG_CONFIG ?= pkg-config
 VERSION := 0.1.0
@@ -28,9 +29,20 @@ HARDENING = -fPIE -fstack-protector-strong $(if $(SAN),,$(FORTIFY)) -fstack-clas
 # To clear or copy a struct gcc writes `rep stos`, whose start costs more than libc's whole loop does.
 TUNING_X86 := -mmemset-strategy=unrolled_loop:128:noalign,libcall:-1:noalign -mmemcpy-strategy=unrolled_loop:128:noalign,libcall:-1:noalign
 TUNING := $(shell echo 'int x;' | $(CC) -Werror $(TUNING_X86) -x c -c -o /dev/null - 2>/dev/null && echo '$(TUNING_X86)')
-LTO_FLAGS = $(if $(LTO),-flto=auto)
+# What runs for each event is optimised as one whole when the daemon is linked. Its objects hold plain code as well,
+# which the unit tests link.
+EVENT_SOURCES := daemon/base/% daemon/ws/% daemon/http/% $(addprefix daemon/net/,loop.c stream.c output.c shared.c wheel.c tls.c) \
+    $(addprefix daemon/server/,session.c post.c connection.c cast.c share.c room.c table.c http.c request.c) \
+    $(addprefix daemon/engine/,run.c pool.c strand.c step.c fill.c gate.c ended.c why.c flow.c unwind.c engine.c timers.c) \
+    $(addprefix daemon/expr/,eval.c value.c match.c) actions/action.c actions/send_message.c actions/http_response.c \
+    triggers/triggers.c triggers/path_class.c triggers/dispatch_ws.c triggers/dispatch_http.c triggers/variables_ws.c triggers/variables_http.c
+$(foreach f,$(EVENT_SOURCES),$(if $(findstring %,$f)$(wildcard $f),,$(error EVENT_SOURCES names $f, which is not there)))
+HAS_LTO := $(if $(SAN),,$(shell echo 'int x;' | $(CC) -Werror -flto -ffat-lto-objects -x c -c -o /dev/null - 2>/dev/null && echo yes))
+LTO_COMPILE = $(if $(HAS_LTO),$(if $(filter yes,$(LTO)),-flto=auto,$(if $(filter $(EVENT_SOURCES),$<),-flto=auto -ffat-lto-objects)))
+LTO_LINK = $(if $(HAS_LTO),$(if $(filter no,$(LTO)),-fno-lto,-flto=auto))
+LTO_UNIT = $(if $(HAS_LTO),$(if $(filter yes,$(LTO)),-flto=auto,-fno-lto))
 OUR_FLAGS = -std=c11 -D_GNU_SOURCE -DBELLWIRE_VERSION='"$(VERSION)"' -Idaemon -I. $(WARNINGS) $(if $(CI),$(if $(filter fuzz,$(SAN)),,-Werror)) $(HARDENING) $(SAN_FLAGS) -pthread
-OUR_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed -pthread $(LTO_FLAGS) $(SAN_FLAGS)
+OUR_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed -pthread $(SAN_FLAGS)
 
 # ---- libraries, found by pkg-config where they have a .pc file -------------------------------------
 PACKAGES = libuv yaml-0.1 sqlite3 lua5.4 libpcre2-8 zlib jansson libcrypt
@@ -83,7 +95,7 @@ LINKS_$(1) := $$(foreach f,$(1) $$(USES_$(1)),$$(BUILD)/lib/$$(f).a) $$(LLHTTP_L
 $$(UNITS_$(1)): $$(BUILD)/unit/%: $$(BUILD)/obj/tests/unit/%.o $$(LINKS_$(1))
 	@mkdir -p $$(@D)
 	@echo "  LINK $$@"
-	@$$(CC) $$(OUR_LDFLAGS) $$(LDFLAGS) $$(if $$(shell grep -l '"tests/unit/fail_alloc.h"' tests/unit/$$*.c),$$(FAIL_ALLOC_FLAGS)) -o $$@ $$< \
+	@$$(CC) $$(LTO_UNIT) $$(OUR_LDFLAGS) $$(LDFLAGS) $$(if $$(shell grep -l '"tests/unit/fail_alloc.h"' tests/unit/$$*.c),$$(FAIL_ALLOC_FLAGS)) -o $$@ $$< \
 	    -Wl,--start-group $$(LINKS_$(1)) -Wl,--end-group $$(LIB_LIBS) -lcmocka
 .PHONY: unit-$(1)
 unit-$(1): $$(UNITS_$(1))
@@ -99,10 +111,10 @@ DAEMON_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out daemon/bellwire_e
 DAEMON_LIBS := $(foreach f,$(filter-out manager,$(FOLDERS)),$(BUILD)/lib/$(f).a) $(LLHTTP_LIB)
 $(BUILD)/bellwired: $(DAEMON_OBJECTS) $(DAEMON_LIBS)
 	@echo "  LINK $@"
-	@$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $(DAEMON_OBJECTS) -Wl,--start-group $(DAEMON_LIBS) -Wl,--end-group $(LIB_LIBS)
+	@$(CC) $(LTO_LINK) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $(DAEMON_OBJECTS) -Wl,--start-group $(DAEMON_LIBS) -Wl,--end-group $(LIB_LIBS)
 $(BUILD)/bellwire: $(BUILD)/lib/manager.a $(BUILD)/lib/base.a
 	@echo "  LINK $@"
-	@$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ -Wl,--whole-archive $(BUILD)/lib/manager.a -Wl,--no-whole-archive $(BUILD)/lib/base.a $(LIB_LIBS)
+	@$(CC) $(LTO_UNIT) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ -Wl,--whole-archive $(BUILD)/lib/manager.a -Wl,--no-whole-archive $(BUILD)/lib/base.a $(LIB_LIBS)
 # Static, so that it starts fast and works in any environment; no sanitizer can be linked into it.
 $(BUILD)/bellwire-exec: daemon/bellwire_exec.c Makefile
 	@mkdir -p $(@D)
@@ -112,7 +124,7 @@ $(BUILD)/bellwire-exec: daemon/bellwire_exec.c Makefile
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
-	@$(CC) $(OUR_FLAGS) $(TUNING) $(LTO_FLAGS) $(CFLAGS) $(LIB_CFLAGS) -MMD -MP -c -o $@ $<
+	@$(CC) $(OUR_FLAGS) $(TUNING) $(LTO_COMPILE) $(CFLAGS) $(LIB_CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/lib/llhttp.a: $(LLHTTP_SOURCES)
 	@mkdir -p $(BUILD)/obj/llhttp $(@D)
 	@for c in $^; do $(CC) -O2 -g $(HARDENING) $(SAN_FLAGS) -DLLHTTP_STRICT_MODE=1 -I$(LLHTTP_INCLUDE) -c -o $(BUILD)/obj/llhttp/$$(basename $$c .c).o $$c || exit 1; done
