@@ -204,6 +204,7 @@ install: all
 	install -D -m 644 $(BUILD)/completions/bellwire.bash $(DESTDIR)$(SHARE)/bash-completion/completions/bellwire
 	install -D -m 644 $(BUILD)/completions/_bellwire $(DESTDIR)$(ZSH_DIR)/_bellwire
 	for f in programs ports; do install -D -m 644 scripts/$$f.conf $(DESTDIR)$(SHARE)/doc/bellwire/examples/$$f.conf || exit 1; done
+	for f in alerts.yaml grafana-dashboard.json; do install -D -m 644 docs/$$f $(DESTDIR)$(SHARE)/doc/bellwire/examples/$$f || exit 1; done
 	install -d $(DESTDIR)$(SHARE)/doc/bellwire/examples/config
 	cp -r --no-preserve=mode,ownership config/examples/. $(DESTDIR)$(SHARE)/doc/bellwire/examples/config
 	@for f in $(DEFAULT_CONFIG); do \
