@@ -62,7 +62,8 @@ CONTROL = [f"{line} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{b
     ("GET /v1/status", ""), ("GET /v1/servers/main", ""), ("PUT /v1/servers/s1", '{"bind":"127.0.0.1:0"}'),
     ("PATCH /v1/servers/s1", '{"max-body":"1MiB"}'), ("DELETE /v1/servers/s1", ""), ("GET /v1/log?level=info", ""),
     ("POST /v1/tasks/page/run", '{"request":"GET /x","body":"b"}'), ("PUT /v1/vars/a.b", '{"value":[1,{"x":null}]}'),
-    ("GET /v1/sessions", ""), ("POST /v1/check", '{"path":"/dev/null"}'), ("GET /v1/why?task=page", ""), ("GET /v1/limits", "")]]
+    ("GET /v1/sessions", ""), ("POST /v1/reload", ""), ("POST /v1/tasks/met/disable", ""), ("POST /v1/tasks/met/enable", ""),
+    ("PATCH /v1/clients/plain", '{"max-message":"1KiB"}'), ("POST /v1/check", '{"path":"/dev/null"}'), ("GET /v1/why?task=page", ""), ("GET /v1/limits", "")]]
 WORDS = [b"\r\n", b"\r\n\r\n", b":", b"\0", b"%", b"%00", b"/", b"..", b"chunked", b"Content-Length: 99999999999",
          b"ffffffffffffffff", b"{", b"[" * 100, b'"', b"\xff\xff\xff\xff", b"\xed\xa0\x80", b"0", b"-1", b"\\", b"A" * 40000]
 
@@ -285,4 +286,7 @@ def test_it_still_serves(start):
     bystander.send("well")
     assert bystander.recv().startswith("well")
     bystander.close()
+    for row in daemon.manager_json("server", "list"):
+        if row["origin"] == "manager":
+            daemon.manager("server", "remove", row["id"], check=0)
     harness.wait_for(lambda: len(os.listdir(f"/proc/{daemon.pid}/fd")) <= descriptors + 4, "what was opened is closed")
