@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -296,6 +297,11 @@ int main(int count, char **arguments) {
         fail("usage: crowd ADDRESS PORT");
     crowd.address.sin_family = AF_INET;
     crowd.address.sin_port = htons((uint16_t)atoi(arguments[2]));
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files); /* else fewer sessions, which will say so */
+    }
     crowd.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     while (read_order(line, sizeof line)) {
         if (sscanf(line, "readers %u", &a) == 1)
