@@ -156,7 +156,7 @@ class Reader:
             self.terminals[block.note].follow(lines)
             return
         for command, expected in commands(block.text):
-            if command.startswith("bellwired -c "):
+            if re.match("(build/)?bellwired -c ", command):
                 self.start(command)
             else:
                 self.shell.expect(command, expected, block.note == "later")
