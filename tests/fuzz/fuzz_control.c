@@ -94,6 +94,8 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     return ((look_up_fn)dlsym(RTLD_NEXT, "getaddrinfo"))(name, service, &numeric, out);
 }
 
+static void converse(struct slice wire, struct buffer *answers);
+
 /* ---- the daemon ------------------------------------------------------------------------------ */
 
 static void *live(void *context) {
@@ -159,19 +161,32 @@ static void end_all(void) {
     rmdir(fuzzed.folder);
 }
 
+/* It answers before it serves: until then it knows no task. */
+static bool serves(void) {
+    struct buffer answer;
+    int fd = dial();
+    if (fd < 0)
+        return false;
+    close(fd);
+    buffer_init(&answer, 0);
+    converse(SLICE("GET /v1/tasks/page HTTP/1.1\r\nHost: x\r\n\r\n"), &answer);
+    bool is_known = slice_starts_with(buffer_slice(&answer), SLICE("HTTP/1.1 200 "));
+    buffer_deinit(&answer);
+    return is_known;
+}
+
 /* The fuzzer's alarm is for its own thread. Whoever interrupts means the process. */
 static void start_daemon(void) {
     sigset_t alarm, before;
-    int fd = -1;
+    bool is_ready = false;
     sigemptyset(&alarm);
     sigaddset(&alarm, SIGALRM);
     pthread_sigmask(SIG_BLOCK, &alarm, &before);
     assert(pthread_create(&fuzzed.thread, NULL, live, NULL) == 0);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    for (unsigned i = 0; i < START_TRIES && (fd = dial()) < 0; i++)
+    for (unsigned i = 0; i < START_TRIES && !(is_ready = serves()); i++)
         usleep(1000);
-    assert(fd >= 0);
-    close(fd);
+    assert(is_ready);
     (void)signal(SIGINT, SIG_DFL); /* cannot fail for a signal that exists */
 }
 
