@@ -19,6 +19,7 @@ struct action_process;
 struct action_programs {
     _Atomic uint32_t running;
     _Atomic uint32_t max;              /* `max-programs`; may change at a reload */
+    _Atomic uint32_t waiting;          /* changes under the lock */
     pthread_mutex_t lock;              /* of the two below and of what changes `running` */
     struct action_place *first, *last; /* who waits for a place, in order */
 };

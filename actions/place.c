@@ -42,6 +42,7 @@ struct action_place *place__wait(struct action_host *host, void (*ready)(void *c
     else
         programs->first = place;
     programs->last = place;
+    programs->waiting++;
     pthread_mutex_unlock(&programs->lock);
     return place;
 }
@@ -54,6 +55,7 @@ static void unlink_place(struct action_programs *programs, struct action_place *
         link = &before->next;
     }
     *link = place->next;
+    programs->waiting--;
     if (programs->last == place)
         programs->last = before;
 }

@@ -89,6 +89,7 @@ static const char *why_unready(const struct supervisor *supervisor) {
 
 static void tell_state(void *context, struct metrics_state *out) {
     struct supervisor *supervisor = context;
+    const struct globals_refused refused = globals_refused(supervisor->keep.reader);
     *out = (struct metrics_state){.version = SLICE(BELLWIRE_VERSION),
                                   .started_ms = supervisor->started_ms,
                                   .generation = supervisor->generation_number,
@@ -98,6 +99,9 @@ static void tell_state(void *context, struct metrics_state *out) {
                                   .reloads_failed = supervisor->reloads_failed,
                                   .programs = atomic_load(&supervisor->programs.running),
                                   .max_programs = atomic_load(&supervisor->programs.max),
+                                  .waiting_programs = atomic_load(&supervisor->programs.waiting),
+                                  .refused_globals = refused.past_all,
+                                  .refused_global = refused.past_one,
                                   .last_reload_ok = supervisor->last_reload_ok,
                                   .is_degraded = supervisor->is_degraded,
                                   .is_stalled = supervisor->is_stalled,

@@ -218,8 +218,9 @@ void engine_list_runs(struct engine *engine, run_info_fn each, void *context); /
 #define ENGINE_ENDED_MAX 1000 /* the latest; newest first */
 void engine_list_ended(const struct engine *engine, run_info_fn each, void *context);
 struct task_info { /* of this worker; sums and the latest are made by who asks */
-    uint64_t runs, failures, active, stopping, last_run_ms, last_error_ms; /* wall; 0: never */
-    struct slice last_error; /* as long as the program */
+    uint64_t runs, failures, active, stopping, waiting; /* waiting: for their turn, by the mode */
+    uint64_t last_run_ms, last_error_ms;                /* wall; 0: never */
+    struct slice last_error;                            /* as long as the program */
     uint64_t refused[RUN_GATES];
     struct histogram durations[3]; /* of ended runs, by enum run_outcome */
 };

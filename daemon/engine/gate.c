@@ -141,10 +141,22 @@ void gate__news(struct run *run, struct claim *claim, enum claim_answer answer) 
         run__let_in(run);
 }
 
+void gate__line_up(struct run *run) {
+    run->is_in_line = true;
+    run->local->info.waiting++;
+}
+
+void gate__line_off(struct run *run) {
+    if (run->is_in_line)
+        run->local->info.waiting--;
+    run->is_in_line = false;
+}
+
 void gate__leave(struct run *run) {
     struct claim *rate = run->rate_claim, *turn = run->turn_claim;
     run->rate_claim = run->turn_claim = NULL;
     list_remove(&run->queue);
+    gate__line_off(run);
     if (rate)
         claim__leave(run->engine, rate);
     if (turn)

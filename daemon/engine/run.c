@@ -182,6 +182,8 @@ static void enter(struct run *run) {
     engine->stats.started++;
     run->local->info.runs++;
     run->local->info.active++;
+    if (run->waits)
+        gate__line_up(run);
     run->local->info.last_run_ms = run->started_ms;
     if (run->event && run->event->ops && run->event->ops->admitted)
         run->event->ops->admitted(run->event, run);
@@ -278,8 +280,10 @@ static void settle(struct run *run, const struct run_verdict *verdict) {
 void run__let_in(struct run *run) {
     if (!run->has_entered)
         enter(run);
-    if (!run->waits)
+    if (!run->waits) {
+        gate__line_off(run);
         list_append(&run->engine->queue, &run->queue);
+    }
     settle(run, &(struct run_verdict){.gate = RUN_ADMITTED});
 }
 

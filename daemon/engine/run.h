@@ -114,6 +114,7 @@ struct run {
     struct list strands;
     enum run_state state;
     bool is_advancing, is_held, is_counted; /* held: the event is; counted: as a waiting one */
+    bool is_in_line;                        /* counted as one that waits for its turn */
     bool is_cancelled, is_hard, has_timed_out, holds_gate, has_begun;
     enum signal outcome;
     struct event *event;
@@ -225,6 +226,8 @@ void run__copy_error(struct run *run, const struct run_error *error);
 /* Admitted, run->waits tells whether it goes on later, with news of a claim. */
 void gate__enter(struct run *run, struct run_verdict *verdict);
 void gate__news(struct run *run, struct claim *claim, enum claim_answer answer);
+void gate__line_up(struct run *run); /* it waits for its turn until gate__line_off() */
+void gate__line_off(struct run *run);
 void gate__leave(struct run *run);
 void gate__suspend(struct run *run);
 void gate__count_refusal(struct run *run, enum run_gate gate);

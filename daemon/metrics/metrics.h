@@ -16,7 +16,8 @@ struct metrics_state { /* texts are borrowed for the call */
     struct slice version;
     uint64_t started_ms, generation, last_reload_ms, database_bytes;
     uint64_t reloads_ok, reloads_failed;
-    uint64_t programs, max_programs;
+    uint64_t programs, max_programs, waiting_programs;
+    uint64_t refused_globals, refused_global; /* by max-globals, max-global */
     bool last_reload_ok, is_degraded;
     const bool *is_stalled; /* by worker */
     const uint64_t *stalls; /* likewise, how often */

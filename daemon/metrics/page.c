@@ -11,6 +11,8 @@ static void write_daemon(struct metrics_text *text, const struct metrics_state *
 static void write_process(struct metrics_text *text);
 static void write_workers(struct metrics_text *text, const struct metrics_scrape *scrape,
                           const struct metrics_state *state);
+static void write_refusals(struct metrics_text *text, const struct metrics_scrape *scrape,
+                           const struct metrics_state *state);
 static void write_tasks(struct metrics_text *text, const struct metrics_scrape *scrape);
 
 static const struct metrics_labels none;
@@ -22,6 +24,7 @@ void page_write(struct metrics_text *text, const struct metrics_scrape *scrape) 
     write_daemon(text, &state);
     write_process(text);
     write_workers(text, scrape, &state);
+    write_refusals(text, scrape, &state);
     write_tasks(text, scrape);
     rows_write(text, scrape);
     text_end(text);
@@ -57,6 +60,8 @@ static void write_daemon(struct metrics_text *text, const struct metrics_state *
     gauge(text, "bellwire_programs", "Programs that run.", state->programs);
     gauge(text, "bellwire_programs_max", "Programs that may run at once; more wait.",
           state->max_programs);
+    gauge(text, "bellwire_programs_waiting", "Programs that wait for a place.",
+          state->waiting_programs);
 }
 
 static void write_process(struct metrics_text *text) {
@@ -89,7 +94,8 @@ static const struct {
     [LAG] = {METRICS_GAUGE, "bellwire_worker_loop_lag_seconds",
              "How long the question of this scrape waited for its turn."},
     [LIVE] = {METRICS_GAUGE, "bellwire_worker_runs", "Runs that have not ended."},
-    [WAITING] = {METRICS_GAUGE, "bellwire_worker_runs_waiting", "Runs of these that wait."},
+    [WAITING] = {METRICS_GAUGE, "bellwire_worker_runs_suspended",
+                 "Runs of these that wait, in a step or for their turn."},
     [MEMORY] = {METRICS_GAUGE, "bellwire_worker_run_memory_bytes", "Memory of runs."}};
 
 static void write_figure(struct metrics_text *text, const struct metrics_labels *labels,
@@ -124,6 +130,26 @@ static void write_workers(struct metrics_text *text, const struct metrics_scrape
     }
 }
 
+/* Bounds of the main file; those of servers and clients are told with their IDs, those of tasks as
+ * what became of their triggers. */
+static void write_refusals(struct metrics_text *text, const struct metrics_scrape *scrape,
+                           const struct metrics_state *state) {
+    uint64_t run_memory = 0;
+    for (uint32_t i = 0; i < scrape->metrics->options.worker_count; i++)
+        run_memory += scrape->workers[i].engine.refused[RUN_MEMORY];
+    const struct {
+        const char *bound;
+        uint64_t count;
+    } rows[] = {{"run-memory", run_memory},
+                {"max-globals", state->refused_globals},
+                {"max-global", state->refused_global}};
+    text_family(text, METRICS_COUNTER, "bellwire_refusals",
+                "What passed a bound of the main file.");
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        text_sample(text, &(struct metrics_labels){{{"bound", slice_of(rows[i].bound)}}},
+                    rows[i].count);
+}
+
 /* ---- tasks ------------------------------------------------------------------------------------
  */
 
@@ -138,6 +164,7 @@ static struct task_info sum_of(const struct metrics_scrape *scrape, size_t task)
         const struct task_info *info = &scrape->workers[i].tasks[task];
         sum.runs += info->runs;
         sum.active += info->active;
+        sum.waiting += info->waiting;
         for (size_t gate = 0; gate < RUN_GATES; gate++)
             sum.refused[gate] += info->refused[gate];
         for (size_t k = 0; k < ARRAY_SIZE(outcomes); k++)
@@ -178,6 +205,11 @@ static void write_active(struct metrics_text *text, struct slice task,
     text_sample(text, &(struct metrics_labels){{{"task", task}}}, info->active);
 }
 
+static void write_waiting(struct metrics_text *text, struct slice task,
+                          const struct task_info *info) {
+    text_sample(text, &(struct metrics_labels){{{"task", task}}}, info->waiting);
+}
+
 static void write_tasks(struct metrics_text *text, const struct metrics_scrape *scrape) {
     static const struct {
         enum metrics_kind kind;
@@ -187,6 +219,8 @@ static void write_tasks(struct metrics_text *text, const struct metrics_scrape *
         {METRICS_COUNTER, "bellwire_triggers",
          "Events for a task, by what became of them: admitted, or the gate.", write_triggers},
         {METRICS_GAUGE, "bellwire_runs_active", "Runs that have not ended.", write_active},
+        {METRICS_GAUGE, "bellwire_runs_waiting", "Runs of these that wait for their turn.",
+         write_waiting},
         {METRICS_COUNTER, "bellwire_runs", "Runs that have ended.", write_ends},
         {METRICS_HISTOGRAM, "bellwire_run_duration_seconds", "How long runs took, waiting counted.",
          write_ends}};

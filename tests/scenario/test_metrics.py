@@ -3,6 +3,7 @@ import http.client
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 
 import pytest
@@ -148,6 +149,95 @@ def test_a_client_is_up_and_reconnects(start):
     daemon.manager("session", "close", session, check=0)
     wait_for(lambda: value(where, "bellwire_client_reconnects_total", client="up") == 1, "reconnected")
     assert value(where, "bellwire_client_closes_total", client="up", code="1000", side="peer") == 1
+
+
+def test_who_waits_is_counted_by_queue(start):
+    daemon = start("""
+        metrics: {bind: "127.0.0.1:0"}
+        max-programs: 1
+        tasks:
+          queued: {mode: queued, actions: [{wait: 60s}]}
+          program: {actions: [{run-program: [sleep, "60"]}]}
+    """)
+    where = address(daemon)
+    for task in ("queued", "queued", "queued", "program", "program"):
+        daemon.manager("task", "run", task, check=0)
+    wait_for(lambda: value(where, "bellwire_programs_waiting") == 1, "one of two programs waits")
+    wait_for(lambda: value(where, "bellwire_runs_waiting", task="queued") == 2, "two of three runs wait")
+    assert value(where, "bellwire_runs_active", task="queued") == 3
+    assert value(where, "bellwire_runs_waiting", task="program") == 0
+    daemon.manager("task", "stop", "queued", check=0)
+    daemon.manager("task", "stop", "program", check=0)
+    wait_for(lambda: value(where, "bellwire_runs_active", task="queued") == 0, "all are cancelled")
+    wait_for(lambda: value(where, "bellwire_programs_waiting") == 0, "and wait for nothing")
+    assert value(where, "bellwire_runs_waiting", task="queued") == 0
+
+
+def test_refusals_are_counted_by_their_bound(start):
+    daemon = start("""
+        metrics: {bind: "127.0.0.1:0"}
+        max-global: 1KiB
+        servers: {main: {bind: "127.0.0.1:0", max-body: 1KiB}}
+        tasks:
+          large: {triggers: [{http-request: /}], actions: [{set: {global.x: "${HttpBody .. HttpBody}"}}]}
+    """)
+    where = address(daemon)
+    assert daemon.http("POST", "/", body=b"x" * 1000).status == 500
+    assert daemon.http("POST", "/", body=b"x" * 2000).status == 413
+    assert value(where, "bellwire_refusals_total", bound="max-global") == 1
+    assert value(where, "bellwire_refusals_total", bound="max-globals") == 0
+    assert value(where, "bellwire_server_refusals_total", server="main", bound="max-body") == 1
+
+
+def test_everything_that_an_administrator_asks_for_has_a_name(start):
+    daemon = start(FILES + 'clients: {up: {url: "ws://127.0.0.1:9/", enabled: no}}\n')
+    where = address(daemon)
+    daemon.http("GET", "/hello")
+    names = {name for name, _ in parse(get(where).text)[0]}
+    wanted = """build_info config_reloads_total http_requests_total http_request_duration_seconds_bucket server_sessions
+        server_messages_total server_bytes_total client_messages_total client_bytes_total client_up
+        client_reconnects_total triggers_total runs_total run_duration_seconds_bucket runs_waiting programs_waiting
+        server_refusals_total client_refusals_total refusals_total worker_loop_lag_seconds database_degraded
+        database_size_bytes process_resident_memory_bytes process_cpu_seconds_total ready""".split()
+    assert not {f"bellwire_{name}" for name in wanted} - names
+    types = parse(get(where).text)[1]
+    assert {"bellwire_server_closes_total", "bellwire_client_closes_total"} <= set(types)  # samples come with the first close
+
+
+def test_labels_hold_nothing_that_a_peer_sent(start):
+    daemon = start(FILES)
+    where = address(daemon)
+    for path in ("/hello?secret-query", "/none-of-these", "/broken?no"):
+        daemon.http("GET", path, headers={"X-Custom": "header-of-a-peer"})
+    daemon.http("BREW", "/hello")
+    with daemon.ws("/ws") as peer:
+        peer.send("text-of-a-message")
+        assert peer.recv() == "text-of-a-message"
+        session = daemon.manager_json("session", "list")[0]["id"]
+        samples = parse(get(where).text)[0]
+    values = {label for _, labels in samples for _, label in labels}
+    for foreign in ("secret", "none-of", "of-a-peer", "BREW", "text-of", "127.0.0.1", session):
+        assert not [label for label in values if foreign in label], foreign
+    before = len(samples)
+    for number in range(50):
+        daemon.http("GET", f"/path-{number}")
+    assert len(parse(get(where).text)[0]) <= before + 1  # 4xx or a duration may come for the first time
+
+
+def test_a_registry_that_cannot_be_written_is_not_ready(start):
+    """proves D8"""
+    daemon = start(FILES)
+    where = address(daemon)
+    assert get(where, "/readyz").status == 200
+    with sqlite3.connect(daemon.state / "bellwire.db", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        daemon.manager("var", "set", "x", "1")
+        wait_for(lambda: get(where, "/readyz").status == 503, "not ready")
+        assert get(where, "/readyz").text == "degraded: the registry cannot be written\n"
+        assert get(where, "/healthz").status == 200 and daemon.http("GET", "/hello").status == 200
+        assert value(where, "bellwire_database_degraded") == 1 and value(where, "bellwire_ready") == 0
+        other.execute("ROLLBACK")
+    wait_for(lambda: get(where, "/readyz").status == 200, "ready again")
 
 
 def test_reloads_are_counted_and_the_last_one_judged(start):
