@@ -140,7 +140,7 @@ class Reader:
         self.top = pathlib.Path(folder)
         (self.top / ".curlrc").write_text("silent\nshow-error\n")  # as on a terminal, where it shows no progress
         self.env = process_env(self.top, {"PATH": f"{BUILD}:/usr/bin:/bin:/usr/sbin:/sbin", "CURL_HOME": folder,
-                                          "PYTHONUNBUFFERED": "1"})
+                                          "PYTHONUNBUFFERED": "1", "no_proxy": "*", "NO_PROXY": "*"})
         self.shell = Shell(folder, self.env)
         self.terminals = {}
         self.daemon = None
