@@ -67,9 +67,13 @@ static void write_mapping(struct schema *schema, const struct config_field *fiel
     }
     put(schema, "],\"additionalProperties\":false}");
     if (is_short) {
-        put(schema, ",");
+        /* A mapping holds the keys, also where the main key may be any value. */
+        bool is_any = fields->type == CONFIG_SPECIAL;
+        put(schema, is_any ? ",{\"type\":[\"string\",\"number\",\"boolean\",\"array\",\"null\"],"
+                             "\"allOf\":["
+                           : ",");
         write_value(schema, fields);
-        put(schema, "]}");
+        put(schema, is_any ? "]}]}" : "]}");
     }
 }
 

@@ -7,7 +7,8 @@
 #include "triggers/triggers.h"
 
 #define STEPS      "{\"$ref\":\"#/$defs/steps\"}"
-#define EXPRESSION "{\"type\":[\"string\",\"boolean\",\"number\"]}"
+#define EXPRESSION "{\"type\":[\"string\",\"boolean\"]}"
+#define NAME       "{\"type\":\"string\",\"pattern\":\"^[A-Za-z_][A-Za-z0-9_]*$\"}"
 
 #define SWITCH                                                                                     \
     "{\"enum\":[true,false,\"true\",\"false\",\"yes\",\"no\",\"on\",\"off\",1,0,\"1\",\"0\"]}"
@@ -30,7 +31,7 @@ static const struct {
     {"at-most", "@"},
     {"on-error", "{\"anyOf\":[{\"enum\":[\"fail\",\"continue\"]},%]}"},
     {"retry", "@"},
-    {"slot", "{\"type\":\"string\"}"},
+    {"slot", NAME},
 };
 /* The parts of each block, which no field table describes. */
 static const struct {
@@ -43,8 +44,8 @@ static const struct {
     {"switch", "\"switch\":{},\"cases\":{\"type\":\"object\",\"additionalProperties\":" STEPS
                "},\"default\":" STEPS},
     {"repeat",
-     "\"repeat\":{\"type\":\"object\",\"properties\":{\"times\":{},\"for-each\":{},\"as\":"
-     "{\"type\":\"string\"},\"while\":" EXPRESSION ",\"until\":" EXPRESSION
+     "\"repeat\":{\"type\":\"object\",\"properties\":{\"times\":{},\"for-each\":{},\"as\":" NAME
+     ",\"while\":" EXPRESSION ",\"until\":" EXPRESSION
      "},\"additionalProperties\":false},\"max\":{},\"do\":" STEPS},
     {"parallel", "\"parallel\":{\"type\":\"array\",\"items\":" STEPS "}"},
     {"try", "\"try\":" STEPS ",\"catch\":" STEPS ",\"finally\":" STEPS},
@@ -99,6 +100,9 @@ static enum status fill_in(const char *schema, const struct config_field *fields
 }
 
 static enum status special_schema(const struct config_field *field, struct buffer *out) {
+    if (strcmp(field->name, "vars") == 0) /* the one value that is never a list or a number */
+        return buffer_append(
+            out, SLICE("{\"type\":[\"object\",\"string\"],\"pattern\":\"\\\\$\\\\{\"}"));
     for (size_t i = 0; field->special && i < ARRAY_SIZE(specials); i++)
         if (strcmp(specials[i].special, field->special) == 0)
             return fill_in(specials[i].schema, field->fields, out);

@@ -99,6 +99,14 @@ GOOD = [
     task({"send-message": "hi"}, {"send-message": {"text": "x", "to": {"room": "r"}, "end": True}}, {"join-room": "r"},
          "close-session", triggers=[{"server-message": {"path": "/x", "json": {"a.b": 7}}}, {"server-open": "/x"}]),
     task({"log": "x"}, triggers=["startup"], mode="single", enabled="yes", description="d", timeout="5m"),
+    task({"run-task": {"task": "t", "vars": {"a": 1}}}, {"run-task": {"task": "t", "vars": "${a}"}}, {"stop": [1]}, vars={"a": 1}),
+    task({"log": "x", "on-error": {"retry": 2}}, {"log": "y", "on-error": {"retry": {"attempts": 2, "delay": "5ms"}}},
+         conditions=["true", {"when": True, "unmet": 409}], mode={"type": "queued", "key": "${RunId}"},
+         **{"at-most": {"runs": 1, "per": "1m", "then": "last"}, "on-error": "continue"}),
+    task("stop", conditions="true", **{"on-error": {"run-task": "t"}}),
+    {"servers": {"a": {"bind": "127.0.0.1:1", "compression": {"context-takeover": "yes"}}},
+     "clients": {"c": {"url": "ws://x", "compression": "on", "auto-reconnect": {"min": "1s", "max": "2s"}},
+                 "d": {"url": "ws://x", "auto-reconnect": "no"}}},
 ]
 BAD = [
     {"nope": 1},
@@ -114,6 +122,19 @@ BAD = [
     task({"log": {"level": "warn"}}),
     task({"log": "x"}, triggers=["http-requst"]),
     task({"log": "x"}, nme="x"),
+    task({"log": "x"}, vars=[1]),
+    task({"log": "x"}, mode="sngle"),
+    task({"log": "x"}, mode={"type": "queued", "max-waitng": 5}),
+    task({"log": "x"}, **{"at-most": {"runs": 1}}),
+    task({"log": "x"}, **{"on-error": "contnue"}),
+    task({"log": "x", "on-error": {"retry": {"attempts": 0}}}),
+    task({"log": "x", "when": 1}),
+    task({"log": "x", "save": "a name"}),
+    task({"stop": {"reslt": 1}}),
+    task({"repeat": {"tims": 3}, "do": []}),
+    {"servers": {"a": {"compression": {"context-takover": True}, "max-body": -1}}},
+    {"clients": {"a": {"url": "ws://x", "auto-reconnect": {"mx": "1s"}}}},
+    {"clients": {"a": {"url": "ws://x", "auto-reconnect": "5s"}}},
 ]
 
 
