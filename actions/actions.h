@@ -14,6 +14,7 @@ extern const struct action_kind *const action_kinds[]; /* ends with NULL */
 
 struct action_place;
 struct action_process;
+struct action_spawner;
 
 /* How many programs run at once, in all workers together; all zero but `max` is a good start. */
 struct action_programs {
@@ -39,6 +40,17 @@ struct action_steering {
     void (*cancel)(struct action_order *order); /* done is not called any more */
     void *context;
 };
+struct action_launches { /* private: programs that wait for their turn to be started */
+    struct list waiting;
+    struct net_message message; /* brings the next turn */
+    uint64_t turn, spent_ns;    /* how long it has been starting programs */
+    bool is_asked;
+};
+struct action_self { /* private: who the daemon is, once it has been looked up */
+    bool is_known;
+    const char *name, *home, *shell; /* in the arena; NULL: nobody knows */
+    struct arena arena;
+};
 /* engine_options.host of a worker points to one; step_host() gives it back. All that is not named
  * when it is made is zero. */
 struct action_host {
@@ -52,8 +64,16 @@ struct action_host {
     /* Those of all workers, for what reaches every worker; NULL: this one is alone. */
     struct action_host *const *hosts;
     uint32_t host_count;
-    struct action_process *processes; /* private: programs that have not ended */
+    uint64_t program_files; /* soft limit of descriptors that programs get; 0: the daemon's own */
+    /* private: */
+    struct action_process *processes; /* programs that have not ended */
+    struct action_spawner *spawner;
+    struct action_launches launches;
+    struct action_self self;
 };
+/* Before anything is accepted or opened in numbers, since programs are handed their descriptors by
+ * low ones. False: errno says why; action_host_end() is called all the same. */
+bool action_host_begin(struct action_host *host);
 /* After the engine is gone and before the loop is: kills what is left of programs. */
 void action_host_end(struct action_host *host);
 

@@ -1,15 +1,12 @@
-/* Starting, reading, ending a program. posix_spawn() and not fork(): what it costs does not grow
- * with the daemon's memory. */
+/* Starting, reading, ending a program. */
 #include "actions/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,7 +14,6 @@
 #define DRAIN_READS 32 /* a pipe holds at most 1 MiB, unless somebody goes on writing */
 #define PIPES_MS    100
 #define TERM_MS     5000
-#define STATUS_FD   3
 
 enum process_state { PROCESS_RUNNING, PROCESS_EXITED, PROCESS_OVER };
 struct pipe_end {
@@ -38,9 +34,8 @@ struct action_process {
     enum process_state state;
     bool is_in_call; /* an event is on the C stack: no free() */
 };
-struct spawn_fds {         /* the child's ends, then ours */
-    int child[3], ours[3]; /* standard output, standard error, the helper's report */
-    int null;
+struct spawn_fds { /* of pipes; by SPAWN_... */
+    int child[SPAWN_FILES], ours[SPAWN_FILES];
 };
 
 static void on_exit_ready(struct net_watch *watch, uint32_t events);
@@ -57,20 +52,18 @@ static void close_fd(int *fd) {
     *fd = -1;
 }
 
+/* The input stays the caller's. */
 static void close_fds(struct spawn_fds *fds, bool ours_too) {
-    int error = errno;
-    for (size_t i = 0; i < ARRAY_SIZE(fds->child); i++) {
+    for (size_t i = SPAWN_OUTPUT; i < SPAWN_FILES; i++) {
         close_fd(&fds->child[i]);
         if (ours_too)
             close_fd(&fds->ours[i]);
     }
-    close_fd(&fds->null);
-    errno = error;
 }
 
 static bool open_fds(const struct process_spawn *spawn, struct spawn_fds *fds) {
-    *fds = (struct spawn_fds){{-1, -1, -1}, {-1, -1, -1}, -1};
-    for (size_t i = 0; i < (spawn->has_helper ? 3u : 2u); i++) {
+    *fds = (struct spawn_fds){{spawn->stdin_fd, -1, -1, -1}, {-1, -1, -1, -1}};
+    for (size_t i = SPAWN_OUTPUT; i <= (spawn->has_helper ? SPAWN_REPORT : SPAWN_ERROR); i++) {
         int ends[2];
         if (pipe2(ends, O_CLOEXEC))
             return false;
@@ -79,61 +72,7 @@ static bool open_fds(const struct process_spawn *spawn, struct spawn_fds *fds) {
         if (fcntl(ends[0], F_SETFL, O_NONBLOCK))
             return false;
     }
-    if (spawn->stdin_fd < 0)
-        fds->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    return spawn->stdin_fd >= 0 || fds->null >= 0;
-}
-
-/* What the child does before it becomes the program. An error number, as posix_spawn() has. */
-static int plan_files(posix_spawn_file_actions_t *actions, const struct process_spawn *spawn,
-                      const struct spawn_fds *fds) {
-    int error = posix_spawn_file_actions_adddup2(
-        actions, spawn->stdin_fd >= 0 ? spawn->stdin_fd : fds->null, 0);
-    if (!error)
-        error = posix_spawn_file_actions_adddup2(actions, fds->child[0], 1);
-    if (!error)
-        error = posix_spawn_file_actions_adddup2(actions, fds->child[1], 2);
-    if (!error && spawn->has_helper)
-        error = posix_spawn_file_actions_adddup2(actions, fds->child[2], STATUS_FD);
-    if (!error)
-        error = posix_spawn_file_actions_addchdir_np(actions, spawn->directory);
-    if (!error)
-        error = posix_spawn_file_actions_addclosefrom_np(actions,
-                                                         STATUS_FD + (spawn->has_helper ? 1 : 0));
-    return error;
-}
-
-/* A session of its own, and signals as a fresh program expects them: the worker blocks all. */
-static int plan_signals(posix_spawnattr_t *attributes) {
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    int error = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
-                                                         POSIX_SPAWN_SETSIGDEF);
-    if (!error)
-        error = posix_spawnattr_setsigmask(attributes, &none);
-    if (!error)
-        error = posix_spawnattr_setsigdefault(attributes, &all);
-    return error;
-}
-
-static int spawn_child(const struct process_spawn *spawn, const struct spawn_fds *fds, pid_t *pid) {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    int error = posix_spawn_file_actions_init(&actions);
-    if (error)
-        return error;
-    error = posix_spawnattr_init(&attributes);
-    if (!error) {
-        error = plan_files(&actions, spawn, fds);
-        if (!error)
-            error = plan_signals(&attributes);
-        if (!error)
-            error = posix_spawn(pid, spawn->path, &actions, &attributes, spawn->argv, spawn->env);
-        posix_spawnattr_destroy(&attributes);
-    }
-    posix_spawn_file_actions_destroy(&actions);
-    return error;
+    return true;
 }
 
 static bool watch(struct action_process *process) {
@@ -175,10 +114,12 @@ static void drop(struct action_process *process) {
 
 struct action_process *process__start(struct action_host *host, const struct process_spawn *spawn) {
     struct spawn_fds fds;
+    struct spawned child;
     struct action_process *process = calloc(1, sizeof *process);
     if (!process)
         return NULL;
-    int error = open_fds(spawn, &fds) ? spawn_child(spawn, &fds, &process->pid) : errno;
+    int error =
+        open_fds(spawn, &fds) ? spawner__run(host->spawner, spawn, fds.child, &child) : errno;
     close_fds(&fds, error != 0);
     if (error) {
         free(process);
@@ -188,12 +129,13 @@ struct action_process *process__start(struct action_host *host, const struct pro
     process->host = host;
     process->events = spawn->events;
     process->context = spawn->context;
-    process->status_fd = fds.ours[2];
-    process->pipes[0].fd = fds.ours[0];
-    process->pipes[1].fd = fds.ours[1];
+    process->pid = child.pid;
+    process->pidfd = child.pidfd;
+    process->status_fd = fds.ours[SPAWN_REPORT];
+    process->pipes[0].fd = fds.ours[SPAWN_OUTPUT];
+    process->pipes[1].fd = fds.ours[SPAWN_ERROR];
     net_timer_init(&process->timer, on_timer);
-    process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
-    if (process->pidfd < 0 || !watch(process)) {
+    if (!watch(process)) {
         drop(process);
         return NULL;
     }
@@ -234,8 +176,8 @@ static void leave_call(struct action_process *process) {
     process->is_in_call = false;
     if (process->state == PROCESS_OVER)
         free(process);
-    else if (process->state == PROCESS_EXITED && process->pipes[0].fd < 0 &&
-             process->pipes[1].fd < 0)
+    else if (process->state == PROCESS_EXITED &&
+             (!process->events || (process->pipes[0].fd < 0 && process->pipes[1].fd < 0)))
         finish(process);
 }
 
@@ -276,20 +218,31 @@ static void on_timer(struct net_timer *timer) {
 /* ---- its end ------------------------------------------------------------------------------------
  */
 
-/* The leader is left a zombie: as long as it is there, the group's number is nobody else's. */
+static void drain(struct action_process *process) {
+    for (int i = 0; i < 2; i++)
+        for (int reads = 0; process->events && process->pipes[i].fd >= 0 && reads < DRAIN_READS;
+             reads++)
+            if (!read_pipe(&process->pipes[i]))
+                break;
+}
+
+/* The leader is left a zombie: as long as it is there, the group's number is nobody else's. Its
+ * pipes are read at once, since what the loop has to tell of them may be turns away. */
 static void on_exit_ready(struct net_watch *watched, uint32_t events) {
     struct action_process *process = CONTAINER_OF(watched, struct action_process, exit_watch);
     (void)events; /* there is only one */
     net_watch_stop(&process->exit_watch);
     process->state = PROCESS_EXITED;
     net_timer_stop(&process->timer);
-    if (!process->events || (process->pipes[0].fd < 0 && process->pipes[1].fd < 0)) {
-        finish(process);
-        return;
+    process->is_in_call = true;
+    drain(process);
+    bool is_read = process->pipes[0].fd < 0 && process->pipes[1].fd < 0;
+    if (process->state == PROCESS_EXITED && process->events && !is_read) {
+        if (process->pipes[0].fd >= 0)
+            (void)net_watch_change(&process->pipes[0].watch, EPOLLIN); /* it was watched before */
+        net_timer_start(process->host->loop, &process->timer, PIPES_MS);
     }
-    if (process->pipes[0].fd >= 0)
-        (void)net_watch_change(&process->pipes[0].watch, EPOLLIN); /* it was watched before */
-    net_timer_start(process->host->loop, &process->timer, PIPES_MS);
+    leave_call(process);
 }
 
 /* `STAGE ERRNO`, written by the helper when it failed. */
@@ -322,11 +275,7 @@ static struct process_end reap(struct action_process *process) {
 static void finish(struct action_process *process) {
     bool was_in_call = process->is_in_call;
     process->is_in_call = true;
-    for (int i = 0; i < 2; i++)
-        for (int reads = 0; process->events && process->pipes[i].fd >= 0 && reads < DRAIN_READS;
-             reads++)
-            if (!read_pipe(&process->pipes[i]))
-                break;
+    drain(process);
     process->is_in_call = was_in_call;
     if (process->state == PROCESS_OVER) { /* ended from inside an event */
         if (!was_in_call)
@@ -351,10 +300,23 @@ static void finish(struct action_process *process) {
     place__release(host);
 }
 
+/* ---- hosts --------------------------------------------------------------------------------------
+ */
+
+bool action_host_begin(struct action_host *host) {
+    launch__init(host);
+    arena_init(&host->self.arena, 256, 0);
+    host->spawner = spawner__new();
+    return host->spawner != NULL;
+}
+
 void action_host_end(struct action_host *host) {
     while (host->processes) {
         struct action_process *process = host->processes;
         host->processes = process->next;
         drop(process);
     }
+    arena_deinit(&host->self.arena);
+    spawner__free(host->spawner);
+    host->spawner = NULL;
 }

@@ -26,8 +26,9 @@ struct process_spawn {
     const char *path; /* of the program, or of the helper */
     char *const *argv, *const *env;
     const char *directory;
-    int stdin_fd;    /* -1: /dev/null; stays the caller's */
-    bool has_helper; /* which reports on descriptor 3 */
+    int stdin_fd;       /* -1: /dev/null; stays the caller's */
+    bool has_helper;    /* which reports on descriptor 3 */
+    uint64_t max_files; /* soft limit of descriptors; 0: the daemon's */
     const struct process_events *events;
     void *context;
 };
@@ -37,6 +38,33 @@ struct action_process *process__start(struct action_host *host, const struct pro
 /* Stops or goes on reading standard output. */
 void process__pause(struct action_process *process, bool is_paused);
 void process__kill(struct action_process *process); /* no event comes any more */
+
+/* ---- the child (spawn.c) --------------------------------------------------------------------- */
+enum { SPAWN_INPUT, SPAWN_OUTPUT, SPAWN_ERROR, SPAWN_REPORT, SPAWN_FILES };
+struct spawned {
+    pid_t pid; /* leads a session and a group of its own */
+    int pidfd; /* the caller's to close */
+};
+struct action_spawner *spawner__new(void); /* NULL: errno says why */
+void spawner__free(struct action_spawner *spawner);
+/* `files` are the child's by SPAWN_..., -1: /dev/null for the input, else none; they stay the
+ * caller's. Returns 0 once the program has begun, or the error number of what could not be done. */
+int spawner__run(struct action_spawner *spawner, const struct process_spawn *spawn,
+                 const int *files, struct spawned *out);
+
+/* ---- turns of a worker (launch.c) -------------------------------------------------------------
+ */
+struct launch {
+    struct list node; /* the caller makes it a list of its own, then it is private */
+    void (*start)(struct launch *launch);
+};
+void launch__init(struct action_host *host);
+/* True: `start` is called in a later turn. False: its turn is now, and the caller starts it. */
+bool launch__wait(struct action_host *host, struct launch *launch);
+void launch__cancel(struct launch *launch); /* idempotent */
+/* Around what starts a program. */
+uint64_t launch__begin(const struct action_host *host);
+void launch__end(struct action_host *host, uint64_t begin_ns);
 
 /* ---- places under max-programs (place.c) ---------------------------------------------------- */
 bool place__take(struct action_programs *programs); /* false: none is free, or others wait */

@@ -1,8 +1,9 @@
 /* One run-program step, from its arguments to its result. Private to actions/.
  *
- * States  waiting for a place -> preparing in the pool -> running -> its last lines -> done. The
- *         object is the step's; in the pool it outlives a cancelled step until the work is back.
- * Thread  its worker's, but for what program__prepare() does in the pool. */
+ * States  waiting for a place -> preparing in the pool -> waiting for its turn -> running -> its
+ *         last lines -> done. The object is the step's; in the pool it outlives a cancelled step
+ * until the work is back. Thread  its worker's, but for what program__prepare() does in the pool.
+ */
 #ifndef BELLWIRE_ACTIONS_PROGRAM_H
 #define BELLWIRE_ACTIONS_PROGRAM_H
 
@@ -31,10 +32,11 @@ struct program_args {
     struct slice fence;     /* of a variable in input_file; made by prepare */
     const uint8_t *is_good; /* by exit code, 256 of them; made by prepare */
 };
-struct program_user { /* who the child is; found in the pool */
+struct program_user { /* who the child is, or who we are; found in the pool */
+    bool is_known;
     uid_t uid;
     gid_t gid;
-    gid_t groups[64];
+    gid_t *groups; /* in the run's arena */
     int group_count;
     const char *name, *home, *shell;
 };
@@ -43,8 +45,9 @@ struct program_run {
     struct action_host *host;
     struct arena arena; /* all texts */
     uv_work_t work;
-    bool is_in_pool, has_place;
+    bool is_in_pool, has_place, asks_self;
     struct action_place *place; /* while it waits for one */
+    struct launch launch;       /* then for its turn */
     struct action_process *process;
     struct log_place log;
     const struct program_args *args; /* a copy, with the texts below in place of its own */
@@ -68,8 +71,9 @@ struct program_run {
 
 /* ---- program_env.c -------------------------------------------------------------------------- */
 /* Whether the pool must be asked: for a user, a group, a file, or who we are. */
-bool program__needs_pool(const struct program_run *run);
-void program__prepare(struct program_run *run); /* in the pool; run->why */
+bool program__needs_pool(struct program_run *run);
+void program__prepare(struct program_run *run);         /* in the pool; run->why */
+void program__keep_self(const struct program_run *run); /* back from there */
 /* The whole environment, from run->env as the step gave it. False without memory. */
 bool program__make_env(struct program_run *run);
 bool program__set_env(struct program_run *run, const char *name, struct slice value);

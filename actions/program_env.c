@@ -23,9 +23,22 @@ bool program__needs_helper(const struct program_run *run) {
            limits->processes;
 }
 
-bool program__needs_pool(const struct program_run *run) {
-    return run->user || run->group || run->input_file || !getenv("HOME") || !getenv("USER") ||
-           !getenv("SHELL");
+bool program__needs_pool(struct program_run *run) {
+    run->asks_self = !run->user && !run->host->self.is_known &&
+                     (!getenv("HOME") || !getenv("USER") || !getenv("SHELL"));
+    return run->user || run->group || run->input_file || run->asks_self;
+}
+
+/* All of them: the first call tells how many there are. */
+static void take_groups(struct program_run *run, const struct passwd *entry) {
+    struct program_user *who = &run->who;
+    int count = 0;
+    (void)getgrouplist(entry->pw_name, entry->pw_gid, NULL, &count); /* fails for want of room */
+    who->groups = count > 0 ? arena_alloc(&run->arena, (size_t)count * sizeof *who->groups) : NULL;
+    who->group_count = count;
+    if (!who->groups || getgrouplist(entry->pw_name, entry->pw_gid, who->groups, &count) < 0)
+        snprintf(run->why, sizeof run->why, "the groups of user \"%s\" cannot be read",
+                 entry->pw_name);
 }
 
 static void take_user(struct program_run *run, const struct passwd *entry) {
@@ -36,9 +49,8 @@ static void take_user(struct program_run *run, const struct passwd *entry) {
     who->home = arena_text(&run->arena, slice_of(entry->pw_dir));
     who->shell =
         arena_text(&run->arena, slice_of(entry->pw_shell[0] ? entry->pw_shell : "/bin/sh"));
-    who->group_count = ARRAY_SIZE(who->groups);
-    if (getgrouplist(entry->pw_name, entry->pw_gid, who->groups, &who->group_count) < 0)
-        who->group_count = ARRAY_SIZE(who->groups); /* the first ones */
+    if (run->user)
+        take_groups(run, entry);
 }
 
 static bool is_number(const char *text, uint64_t *out) {
@@ -61,6 +73,7 @@ static void find_user(struct program_run *run, char *bytes) {
         error = getpwuid_r((uid_t)uid, &entry, bytes, ENTRY_BYTES, &found);
     else
         error = getpwnam_r(run->user, &entry, bytes, ENTRY_BYTES, &found);
+    run->who.is_known = !run->user && error == 0; /* or that there is no such entry */
     if (found)
         take_user(run, found);
     else if (run->user)
@@ -81,8 +94,12 @@ static void find_group(struct program_run *run, char *bytes) {
     }
     run->who.gid = found->gr_gid;
     if (!run->user) {
-        run->who.groups[0] = found->gr_gid;
-        run->who.group_count = 1;
+        run->who.groups = arena_alloc(&run->arena, sizeof *run->who.groups);
+        run->who.group_count = run->who.groups ? 1 : 0;
+        if (run->who.groups)
+            run->who.groups[0] = found->gr_gid;
+        else
+            snprintf(run->why, sizeof run->why, "out of memory");
     }
 }
 
@@ -102,15 +119,26 @@ static void open_input(struct program_run *run) {
 
 void program__prepare(struct program_run *run) {
     char *bytes = malloc(ENTRY_BYTES);
-    if (bytes)
-        find_user(run, bytes);
-    else
+    if (!bytes)
         snprintf(run->why, sizeof run->why, "out of memory");
+    else if (run->user || run->asks_self)
+        find_user(run, bytes);
     if (run->group && !run->why[0])
         find_group(run, bytes);
     free(bytes);
     if (run->input_file && !run->why[0])
         open_input(run);
+}
+
+void program__keep_self(const struct program_run *run) {
+    const struct program_user *who = &run->who;
+    struct action_self *self = &run->host->self;
+    if (!run->asks_self || self->is_known)
+        return;
+    self->is_known = who->is_known;
+    self->name = who->name ? arena_text(&self->arena, slice_of(who->name)) : NULL;
+    self->home = who->home ? arena_text(&self->arena, slice_of(who->home)) : NULL;
+    self->shell = who->shell ? arena_text(&self->arena, slice_of(who->shell)) : NULL;
 }
 
 /* ---- the environment ----------------------------------------------------------------------------
@@ -148,10 +176,11 @@ static const char *or_else(const char *text, const char *other) { return text ? 
 /* Whoever the child is: the passwd entry of `user`, else what we were started with. */
 static bool set_person(struct program_run *run) {
     const struct program_user *who = &run->who;
+    const struct action_self *self = &run->host->self;
     bool is_other = run->user != NULL;
-    const char *name = is_other ? who->name : or_else(getenv("USER"), who->name);
-    const char *home = is_other ? who->home : or_else(getenv("HOME"), who->home);
-    const char *shell = is_other ? who->shell : or_else(getenv("SHELL"), who->shell);
+    const char *name = is_other ? who->name : or_else(getenv("USER"), self->name);
+    const char *home = is_other ? who->home : or_else(getenv("HOME"), self->home);
+    const char *shell = is_other ? who->shell : or_else(getenv("SHELL"), self->shell);
     return set_text(run, "HOME", or_else(home, "/")) && set_text(run, "USER", or_else(name, "")) &&
            set_text(run, "LOGNAME", or_else(name, "")) &&
            set_text(run, "SHELL", or_else(shell, "/bin/sh"));
@@ -235,9 +264,11 @@ const char *program__find(struct program_run *run) {
 
 static char *groups_text(struct program_run *run) {
     const struct program_user *who = &run->who;
-    char *text = arena_printf(&run->arena, "groups=");
+    size_t room = sizeof "groups=" + (size_t)who->group_count * sizeof "4294967295";
+    char *text = arena_alloc(&run->arena, room);
+    size_t used = text ? (size_t)snprintf(text, room, "groups=") : 0;
     for (int i = 0; text && i < who->group_count; i++)
-        text = arena_printf(&run->arena, "%s%s%u", text, i ? "," : "", who->groups[i]);
+        used += (size_t)snprintf(text + used, room - used, "%s%u", i ? "," : "", who->groups[i]);
     return text;
 }
 

@@ -18,6 +18,7 @@ static enum step_state program_start(struct step *step, const void *args);
 static void program_cancel(struct step *step);
 static enum step_state go_on(struct program_run *run);
 static enum step_state launch(struct program_run *run);
+static enum step_state launch_in_turn(struct program_run *run);
 static void on_place(void *context);
 static void on_prepared(uv_work_t *work, int status);
 static void on_output(void *context, int stream, struct slice bytes);
@@ -241,6 +242,7 @@ static enum step_state program_start(struct step *step, const void *args) {
     run->step = step;
     run->host = action__host(step);
     run->stdin_fd = -1;
+    list_init(&run->launch.node);
     arena_init(&run->arena, 4096, 0);
     buffer_init(&run->output[0], (size_t)program->max_output);
     buffer_init(&run->output[1], (size_t)program->max_output);
@@ -288,7 +290,7 @@ static void on_prepare(uv_work_t *work) {
 
 static enum step_state prepare_in_pool(struct program_run *run) {
     if (!program__needs_pool(run))
-        return launch(run);
+        return launch_in_turn(run);
     if (uv_queue_work(net_loop_uv(run->host->loop), &run->work, on_prepare, on_prepared))
         return action__no_memory(run->step);
     run->is_in_pool = true;
@@ -303,9 +305,22 @@ static void on_prepared(uv_work_t *work, int status) {
         free_run(run);
         return;
     }
+    program__keep_self(run);
+    enum step_state state = launch_in_turn(run);
+    if (state != STEP_PENDING)
+        program__finish(run, state);
+}
+
+static void on_turn(struct launch *waiting) {
+    struct program_run *run = CONTAINER_OF(waiting, struct program_run, launch);
     enum step_state state = launch(run);
     if (state != STEP_PENDING)
         program__finish(run, state);
+}
+
+static enum step_state launch_in_turn(struct program_run *run) {
+    run->launch.start = on_turn;
+    return launch__wait(run->host, &run->launch) ? STEP_PENDING : launch(run);
 }
 
 /* ---- the result ---------------------------------------------------------------------------------
@@ -331,7 +346,7 @@ static enum step_state fail_launch(struct program_run *run, int error, const cha
                      run->argv[0], why);
 }
 
-/* posix_spawn() says one number for everything that it does. */
+/* The child says one number for everything that it does. */
 static const char *explain(const struct program_run *run, int error, char *text, size_t room) {
     if (access(run->directory, X_OK))
         snprintf(text, room, "its directory \"%s\": %s", run->directory, strerror(errno));
@@ -365,6 +380,7 @@ static enum step_state launch(struct program_run *run) {
                                   .directory = run->directory,
                                   .stdin_fd = run->stdin_fd,
                                   .has_helper = program__needs_helper(run),
+                                  .max_files = run->host->program_files,
                                   .events = &events,
                                   .context = run};
     if (spawn.has_helper) {
@@ -373,9 +389,11 @@ static enum step_state launch(struct program_run *run) {
         if (!spawn.argv)
             return action__no_memory(run->step);
     }
+    uint64_t begin_ns = launch__begin(run->host);
     run->process = process__start(run->host, &spawn);
+    int error = errno;
+    launch__end(run->host, begin_ns);
     if (!run->process) {
-        int error = errno;
         return fail_launch(run, error, explain(run, error, text, sizeof text));
     }
     run->has_place = false; /* the process gives it back */
@@ -478,6 +496,7 @@ static void program_cancel(struct step *step) {
     run->step = NULL;
     if (run->place)
         place__cancel(run->place);
+    launch__cancel(&run->launch);
     if (run->process)
         process__kill(run->process);
     if (!run->is_in_pool)

@@ -15,8 +15,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define REPORT_FD  3
-#define GROUPS_MAX 64
+#define REPORT_FD 3
 
 struct stage {
     const char *key, *name;
@@ -59,14 +58,20 @@ static int apply_processes(const char *value) { return limit(RLIMIT_NPROC, value
 
 /* Who may not change them may still ask for what he is. */
 static int apply_groups(const char *value) {
-    gid_t groups[GROUPS_MAX];
-    size_t count = 0;
-    while (*value && count < GROUPS_MAX) {
+    size_t count = 0, room = 1;
+    for (const char *at = value; *at; at++)
+        room += *at == ',';
+    gid_t *groups = calloc(room, sizeof *groups);
+    if (!groups)
+        return -1;
+    while (*value && count < room) {
         char *end;
         groups[count++] = (gid_t)strtoul(value, &end, 10);
         value = *end == ',' ? end + 1 : end;
     }
-    return geteuid() == 0 ? setgroups(count, groups) : 0;
+    int status = geteuid() == 0 ? setgroups(count, groups) : 0;
+    free(groups);
+    return status;
 }
 
 static int apply_group(const char *value) {

@@ -231,12 +231,14 @@ static char *find_exec_helper(void) {
                : helper;
 }
 
-/* Up to the hard limit. Returns the descriptor from which on none is a peer's: a part stays for
- * files, programs, clients and the manager. */
-static int raise_descriptors(void) {
+/* Up to the hard limit; programs keep the one that we were started with, in `*before`. Returns the
+ * descriptor from which on none is a peer's: a part stays for files, programs, clients and the
+ * manager. */
+static int raise_descriptors(uint64_t *before) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return 0;
+    *before = limit.rlim_cur;
     rlim_t most = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
     if (limit.rlim_cur < most) {
         struct rlimit raised = {most, limit.rlim_max};
@@ -271,8 +273,8 @@ static bool make_workers(struct supervisor *supervisor) {
                                      .crypto_pool = supervisor->crypto_pool,
                                      .globals = supervisor->keep.globals,
                                      .hosts = supervisor->hosts,
-                                     .accept_below = raise_descriptors(),
                                      .steering = &supervisor->steering};
+    options.accept_below = raise_descriptors(&options.program_files);
     supervisor->steering = steer_of(supervisor);
     supervisor->has_workers = true;
     crypto_random(&options.id_key, sizeof options.id_key);

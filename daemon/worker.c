@@ -67,8 +67,9 @@ bool worker_init(struct worker *worker, const struct worker_options *options) {
                                         .exec_helper = options->exec_helper,
                                         .hosts = options->hosts,
                                         .steering = options->steering,
-                                        .host_count = options->count};
-    return worker->servers && worker->clients;
+                                        .host_count = options->count,
+                                        .program_files = options->program_files};
+    return action_host_begin(&worker->host) && worker->servers && worker->clients;
 }
 
 /* The engine goes before the servers, since runs hold sessions and requests. */

@@ -30,6 +30,7 @@ struct worker_options {
     struct hash_key id_key;
     struct action_programs *programs;
     const char *exec_helper;
+    uint64_t program_files;          /* as action_host has it */
     struct crypto_pool *crypto_pool; /* outlives the workers' threads */
     struct globals *globals;
     struct action_host *const *hosts; /* of all workers; outlives them */

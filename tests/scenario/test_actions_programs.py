@@ -1,6 +1,7 @@
 """run-program, run-task, stop-task, write-file, log and wait of the real daemon."""
 import os
 import pathlib
+import subprocess
 
 import pytest
 
@@ -101,6 +102,26 @@ def test_limits_and_users(start):
     assert got["failed"] == 1 and "no-such-user" in got["why"]
 
 
+def test_programs_keep_the_limit_that_the_daemon_was_started_with(start):
+    """The daemon raises its own number of descriptors, not theirs. proves T7"""
+    d = start({"bellwire.yaml": GET + "      - run-program: [sh, -c, 'ulimit -Sn; ulimit -Hn']\n        save: r\n"
+               "      - run-program: {command: [sh, -c, 'ulimit -Sn'], limits: {files: 400}}\n        save: more\n"
+               "      - http-response: '${r.stdout}${more.stdout}'\n"}, launcher=["prlimit", "--nofile=200:600"])
+    assert "Max open files            600" in pathlib.Path(f"/proc/{d.pid}/limits").read_text()
+    assert d.http("GET", "/").text == "200\n600\n400\n"
+
+
+def test_the_helper_sets_any_number_of_groups():
+    """More than the kernel once allowed. proves T7"""
+    if os.geteuid() != 0:
+        pytest.skip("groups need root")
+    groups = [str(4000000000 + number) for number in range(300)]
+    done = subprocess.run(["sh", "-c", 'exec 3> /dev/null; exec "$@"', "sh", str(harness.BUILD / "bellwire-exec"),
+                           "groups=" + ",".join(groups), "group=4000000000", "--", "/usr/bin/id", "id", "-G"],
+                          capture_output=True, text=True)
+    assert done.stdout.split() == groups, done
+
+
 def test_places_are_waited_for_in_order(start):
     """Past max-programs a step waits, and its timeout with it. proves T7"""
     d = start({"bellwire.yaml": "max-programs: 1\n" + GET +
@@ -154,6 +175,7 @@ def test_lines_run_chains_while_the_program_runs(start):
         """, "s.sh": "#!/bin/sh\necho a; while [ ! -e seen ]; do sleep 0.02; done; printf 'b\\nc'\n"})
     os.chmod(d.folder / "s.sh", 0o755)
     assert d.http("GET", "/").text == "abc"
+    d.log.wait("line c")
     assert [e["message"] for e in d.log.find("line ")] == ["line a", "line b", "line c"]
 
 

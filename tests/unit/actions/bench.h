@@ -59,6 +59,7 @@ static inline void bench_make_set(struct bench *bench) {
                                        .engine = bench->engine,
                                        .programs = &bench->programs,
                                        .exec_helper = "/nonexistent/bellwire-exec"};
+    assert_true(action_host_begin(&bench->host));
 }
 
 static inline struct bench *bench_new(void) {
