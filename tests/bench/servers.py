@@ -87,6 +87,13 @@ class Server:
                 return int(line.split()[1]) * 1024
         return 0
 
+    def cpu_us(self):
+        """Of its threads, and of the programs that it has waited for."""
+        tasks = pathlib.Path(f"/proc/{self.pid}/task").iterdir()
+        own = sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1000
+        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return own, (int(fields[13]) + int(fields[14])) * 1e6 / os.sysconf("SC_CLK_TCK")
+
     def fill(self, text):
         return text.replace("PORT", str(self.port)).replace("FOLDER", str(self.folder))
 
@@ -236,3 +243,15 @@ def load(server, mode, arguments):
     if done.returncode != 0:
         raise RuntimeError(f"{server.name}, {mode} {arguments}: {done.stderr.strip() or done.returncode}")
     return json.loads(done.stdout)
+
+
+def hold_sessions(server, count, path):
+    """A process that holds open sessions until it reads a line."""
+    command = ["taskset", "-c", LOAD_CORE, str(PROGRAMS / "load"), "idle", server.address, "--connections", str(count),
+               "--path", path]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    if process.stdout.readline() != "open\n":
+        process.kill()
+        process.wait()
+        raise RuntimeError("the sessions do not open")
+    return process

@@ -3,6 +3,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -12,6 +13,18 @@ static double now(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+/* Of ours and of all programs. */
+static double cpu_us(void) {
+    double sum = 0;
+    for (int i = 0; i < 2; i++) {
+        struct rusage usage = {0};
+        getrusage(i ? RUSAGE_CHILDREN : RUSAGE_SELF, &usage);
+        sum += 1e6 * (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+               (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    }
+    return sum;
 }
 
 int main(int argc, char **argv) {
@@ -32,6 +45,7 @@ int main(int argc, char **argv) {
         }
         count++;
     }
-    printf("{\"operations\": %lu, \"per_second\": %.1f}\n", count, (double)count / (now() - begin));
+    printf("{\"operations\": %lu, \"per_second\": %.1f, \"cpu_us\": %.2f}\n", count,
+           (double)count / (now() - begin), cpu_us() / (double)count);
     return 0;
 }
