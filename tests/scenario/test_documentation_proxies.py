@@ -126,7 +126,7 @@ class Proxy:
         (text,) = [block.text for block in documentation.blocks(PAGE) if block.language == LANGUAGES[program]]
         for name, source in (("cert.pem", "wrong.pem"), ("key.pem", "wrong.key")):
             (self.top / name).write_bytes(tls_peers.pem(source))
-            text = text.replace(f"/etc/bellwire/tls/{name}", str(self.top / name))
+            text = text.replace(f"/etc/ssl/bellwire/{name}", str(self.top / name))
         assert "/etc/" not in text
         return text
 
