@@ -135,8 +135,12 @@ ALL_SOURCES := $(sort $(foreach f,$(FOLDERS),$(SOURCES_$(f))) $(filter-out daemo
 unit: $(UNITS)
 test: all unit
 	@BUILD=$(BUILD) scripts/run-tests
+$(BUILD)/bench/engine: $(BUILD)/obj/tests/bench/engine.o $(DAEMON_LIBS)
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(OUR_LDFLAGS) $(LDFLAGS) $(FAIL_ALLOC_FLAGS) -o $@ $< -Wl,--start-group $(DAEMON_LIBS) -Wl,--end-group $(LIB_LIBS)
 # BENCH holds arguments of tests/bench/run.py.
-bench: all
+bench: all $(BUILD)/bench/engine
 	@$(MAKE) --no-print-directory -C tests/bench OUT=$(abspath $(BUILD))/bench
 	@BUILD=$(BUILD) /usr/bin/python3 tests/bench/run.py $(BENCH)
 # Targets of clang's libFuzzer: a minute each, or SECONDS_EACH; FUZZ names some of them.

@@ -15,7 +15,7 @@ ROOT = HERE.parents[1]
 BUILD = (ROOT / os.environ.get("BUILD", "build")).resolve()
 PROGRAMS = BUILD / "bench"
 NODE_MODULES = os.environ.get("BENCH_NODE_MODULES", str(ROOT / "node_modules"))
-SERVER_CORE, LOAD_CORE = "0", "1"
+SERVER_CORE, LOAD_CORE, BOTH_CORES = "0", "1", "0,1"
 START_S = 30
 
 
@@ -89,10 +89,20 @@ class Server:
 
     def cpu_us(self):
         """Of its threads, and of the programs that it has waited for."""
-        tasks = pathlib.Path(f"/proc/{self.pid}/task").iterdir()
-        own = sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1000
         fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return own, (int(fields[13]) + int(fields[14])) * 1e6 / os.sysconf("SC_CLK_TCK")
+        return sum(self.cpu_ms().values()) * 1000, (int(fields[13]) + int(fields[14])) * 1e6 / os.sysconf("SC_CLK_TCK")
+
+    def cpu_ms(self):
+        """Of each thread since its start, user and system."""
+        return {task.name: int((task / "schedstat").read_text().split()[0]) / 1e6
+                for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir()}
+
+    def busiest(self, work):
+        """The thread, but for the first, that does the most while `work` runs."""
+        before = self.cpu_ms()
+        work()
+        after = self.cpu_ms()
+        return max((task for task in after if task != str(self.pid)), key=lambda task: after[task] - before.get(task, 0))
 
     def fill(self, text):
         return text.replace("PORT", str(self.port)).replace("FOLDER", str(self.folder))

@@ -1,7 +1,7 @@
 """What one event costs on its whole way through a task, without noise: calls of the heap, and instructions.
 
 On the direct path (bare variables) an echoed message, a greeting with a path and a query parameter, and a message to a room
-reach the heap not once in steady state. Instructions are those of the daemon itself, one event in flight, and have a bound that
+reach the heap not once in steady state, and take no lock. Instructions are those of the daemon itself, one event in flight, and have a bound that
 a change of a few functions does not pass, but a forgotten copy, clock or look-up does.
 """
 import os
@@ -15,12 +15,12 @@ import pytest
 
 import harness
 
-SOURCE = pathlib.Path(__file__).with_name("heap_calls.c")
+SOURCE = pathlib.Path(__file__).with_name("counted_calls.c")
 IS_PLAIN = not str(harness.BUILD).endswith(("address", "thread"))
 pytestmark = pytest.mark.skipif(not IS_PLAIN, reason="a sanitizer has a heap and instructions of its own")
 
 WARM_UP, EVENTS, ROUNDS = 1200, 300, 5  # the first 1,000 runs fill the list of the latest ones
-MOST_INSTRUCTIONS = {"echo": 4400, "greeting": 10000}
+MOST_INSTRUCTIONS = {"echo": 4400, "greeting": 8600}
 CONFIG = """
     workers: 1
     tasks:
@@ -72,13 +72,13 @@ def cast_on(daemon):
     return once
 
 
-def heap_calls(tmp_path):
-    """(environment for the daemon, function that reads the count)"""
-    shim, counter = tmp_path / "heap_calls.so", tmp_path / "count"
-    counter.write_bytes(bytes(8))
-    subprocess.run([os.environ.get("CC", "cc"), "-O2", "-shared", "-fPIC", "-o", shim, SOURCE], check=True)
-    return ({"LD_PRELOAD": str(shim), "HEAP_CALLS": str(counter)},
-            lambda: struct.unpack("=Q", counter.read_bytes())[0])
+def calls(tmp_path):
+    """(environment for the daemon, function that reads the counts: of the heap, of locks)"""
+    shim, counter = tmp_path / "calls.so", tmp_path / "count"
+    counter.write_bytes(bytes(16))
+    subprocess.run([os.environ.get("CC", "cc"), "-O2", "-shared", "-fPIC", "-o", shim, SOURCE, "-ldl"], check=True)
+    return ({"LD_PRELOAD": str(shim), "COUNTED_CALLS": str(counter)},
+            lambda: struct.unpack("=QQ", counter.read_bytes()))
 
 
 @pytest.mark.parametrize("event_on, allowed", [(echo_on, 0), (greeting_on, 0), (cast_on, 1)])
@@ -86,20 +86,38 @@ def test_the_direct_path_does_not_reach_the_heap(start, tmp_path, event_on, allo
     """An echo and a greeting get no memory from the heap once they have run; a message to a room its one frame.
 
     Other threads may get some in a round, now and then; not in each of several."""
-    env, count = heap_calls(tmp_path)
+    env, count = calls(tmp_path)
     daemon = start(CONFIG, workers=1, env=env)
-    at_start = count()
+    at_start = count()[0]
     once = event_on(daemon)
     for number in range(WARM_UP):
         once(number)
-    assert count() > at_start, "a new connection needs memory: does the count work?"
+    assert count()[0] > at_start, "a new connection needs memory: does the count work?"
     rounds = []
     for _ in range(ROUNDS):
-        before = count()
+        before = count()[0]
         for number in range(EVENTS):
             once(number)
-        rounds.append(count() - before)
+        rounds.append(count()[0] - before)
     assert min(rounds) <= allowed * EVENTS, f"calls of the heap by {EVENTS} events, in {ROUNDS} rounds: {rounds}"
+
+
+@pytest.mark.parametrize("event_on", [echo_on, greeting_on, cast_on])
+def test_an_event_takes_no_lock(start, tmp_path, event_on):
+    """Two workers share no lock on the way of an event, also where it goes from one of them to the other.
+
+    Other threads may take one in a round, now and then; not in each of several."""
+    env, count = calls(tmp_path)
+    daemon = start(CONFIG, workers=2, env=env)
+    assert count()[1] > 0, "the start takes locks: does the count work?"
+    several = [event_on(daemon) for _ in range(1 if event_on is cast_on else 4)]  # on either worker
+    rounds = []
+    for _ in range(ROUNDS):
+        before = count()[1]
+        for number in range(EVENTS):
+            several[number % len(several)](number)
+        rounds.append(count()[1] - before)
+    assert min(rounds) == 0, f"locks taken by {EVENTS} events, in {ROUNDS} rounds: {rounds}"
 
 
 def instructions(control, out, pid, number):
@@ -111,11 +129,11 @@ def instructions(control, out, pid, number):
 
 
 @pytest.mark.skipif(not shutil.which("callgrind_control"), reason="valgrind is not installed")
-@pytest.mark.parametrize("name, event_on", [("echo", echo_on), ("greeting", greeting_on)])
-def test_an_event_takes_few_instructions(start, tmp_path, name, event_on):
-    """The instructions of one event, from the socket to the answer, stay below a bound."""
+@pytest.mark.parametrize("name, event_on, workers", [("echo", echo_on, 1), ("greeting", greeting_on, 1), ("echo", echo_on, 2)])
+def test_an_event_takes_few_instructions(start, tmp_path, name, event_on, workers):
+    """The instructions of one event, from the socket to the answer, stay below a bound; the same one with two workers."""
     out = tmp_path / "callgrind"
-    daemon = start._new(CONFIG, (), 1, None)
+    daemon = start._new(CONFIG, (), workers, None)
     start._daemons.append(daemon)
     daemon.args = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *daemon.args]
     daemon.start()
