@@ -61,8 +61,8 @@ def fits(expected, actual):
 
 
 def collect(stream, until, what, seen=""):
-    """Reads a pipe until until(text) gives a value; returns (value, text)."""
-    end = time.monotonic() + DEADLINE
+    """Reads a pipe until until(text) gives a value; returns (value, text). There is time for `make install`."""
+    end = time.monotonic() + DEADLINE * 3
     while True:
         value = until(seen)
         if value is not None:

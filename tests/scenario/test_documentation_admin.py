@@ -56,6 +56,9 @@ def reader():
     with documentation.new_folder() as folder:
         reader = documentation.Reader(folder)
         reader.port, reader.metrics = free_port(), free_port()
+        (reader.top / "build").mkdir()  # where `make install` puts what it makes, as others may do at this moment
+        for name in ("bellwired", "bellwire", "bellwire-exec"):
+            (reader.top / "build" / name).symlink_to(BUILD / name)
         default = (ROOT / "config/default/bellwire.yaml").read_text()
         for name in ("etc/bellwire/tasks", "root", "state"):
             (reader.top / name).mkdir(parents=True)
@@ -71,7 +74,7 @@ def moved(reader, text):
     """With the reader's folder and ports in place of the system's."""
     for name in ("/etc/bellwire", "/root"):
         text = text.replace(name, f"{reader.top}{name}")
-    text = text.replace(" DESTDIR=", f" DESTDIR={reader.top}/installed BUILD={BUILD} -o all -C {ROOT}")
+    text = text.replace(" DESTDIR=", f" DESTDIR={reader.top}/installed BUILD={reader.top}/build -o all -C {ROOT}")
     return text.replace(METRICS, f"127.0.0.1:{reader.metrics}").replace("127.0.0.1:8080", f"127.0.0.1:{reader.port}")
 
 
