@@ -68,6 +68,7 @@ static char *spell_size(uint64_t bytes) {
 }
 
 static char *spell_list(const json_t *list);
+static void spell_real(double number, char *text, size_t size);
 
 /* The caller frees it. */
 static char *spell(const json_t *value, enum cell_kind kind) {
@@ -84,10 +85,19 @@ static char *spell(const json_t *value, enum cell_kind kind) {
     if (json_is_integer(value))
         (void)snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value));
     else if (json_is_real(value))
-        (void)snprintf(text, sizeof text, "%.1f", json_real_value(value));
+        spell_real(json_real_value(value), text, sizeof text);
     else
-        return json_is_array(value) ? spell_list(value) : json_dumps(value, JSON_COMPACT);
+        return json_is_array(value) ? spell_list(value)
+                                    : json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(15));
     return base_strdup(slice_of(text));
+}
+
+/* With as few digits as read back to the same number. */
+static void spell_real(double number, char *text, size_t size) {
+    int digits = 15;
+    do
+        (void)snprintf(text, size, "%.*g", digits, number);
+    while (strtod(text, NULL) != number && ++digits <= 17);
 }
 
 static char *spell_list(const json_t *list) {

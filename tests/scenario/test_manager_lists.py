@@ -205,3 +205,12 @@ def test_lists_without_a_daemon_read_the_registry(start):
     assert clients[0]["url"] == "ws://127.0.0.1:9/stream"
     for words in (("status",), ("task", "list"), ("session", "list"), ("server", "show", "main"), ("reload",), ("log",)):
         assert "the daemon is not running" in d.manager("--state", d.state, *words, check=3).stderr
+
+
+def test_numbers_are_shown_as_they_were_set(start):
+    d = start("tasks: {}\n")
+    for text, shown in (("3.14159", "3.14159"), ("0.1", "0.1"), ("12345678.125", "12345678.125"), ("[4.2, 7]", "4.2, 7")):
+        d.manager("var", "set", "x", "--json", text, check=0)
+        assert f"value    {shown}\n" in d.manager("var", "get", "x", check=0).stdout
+    d.manager("var", "set", "x", "--json", '{"tea": 4.2}', check=0)
+    assert '{"tea":4.2} ' in d.manager("var", "list", check=0).stdout
