@@ -24,8 +24,9 @@ SYSTEM = {
     "curl http://127.0.0.1:8080/hello/bob": 'curl() == "Hello bob!\\n"',
     "systemctl reload bellwire": 'run("systemctl", "reload", "bellwire")',
     "systemctl status bellwire": 'run("systemctl", "status", "--no-pager", "-l", "bellwire"',
+    # Its middle is tried below without a system, too.
     "systemctl stop bellwire && bellwired --restore /root/bellwire.db --state /var/lib/bellwire && systemctl start bellwire":
-        "systemctl stop bellwire && bellwired --restore /root/bellwire.db --state /var/lib/bellwire && ",
+        'run("systemctl", "start", "bellwire")',
 }
 UNITS = {"KB": 1000, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
