@@ -113,8 +113,8 @@ bool bind_open(const struct inherited *inherited, struct bind_target *target, si
 static const char *way_out(int error) {
     switch (error) {
         case EADDRINUSE:
-            return "the address is in use: `ss -ltnp` names who has it; end that, or give another "
-                   "\"bind\"";
+            return "the address is in use: `ss -ltnp` names who has it; end that, or give the "
+                   "server another address";
         case EADDRNOTAVAIL:
             return "the address is not this machine's: `ip address` lists those that are";
         case EACCES:

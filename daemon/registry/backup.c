@@ -72,13 +72,24 @@ static enum status number_of(sqlite3 *db, const char *sql, int64_t *out) {
     return database__status(code);
 }
 
+/* The statement itself: for its table-valued twin a newer SQLite takes the 1 for a table's name. */
+static enum status look_whole(sqlite3 *db, bool *out) {
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &statement, NULL);
+    if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW)
+        *out = slice_is(slice_of((const char *)sqlite3_column_text(statement, 0)), "ok");
+    (void)sqlite3_finalize(statement); /* repeats the error that was seen */
+    return database__status(code);
+}
+
 static enum status check_source(sqlite3 *db, const char *file, char *why) {
-    int64_t application = 0, version = 0, is_whole = 0;
+    int64_t application = 0, version = 0;
+    bool is_whole = false;
     enum status status = number_of(db, "PRAGMA application_id", &application);
     if (!status)
         status = number_of(db, "PRAGMA user_version", &version);
     if (!status)
-        status = number_of(db, "SELECT quick_check = 'ok' FROM pragma_quick_check(1)", &is_whole);
+        status = look_whole(db, &is_whole);
     if (status) {
         database__tell(why, "%s: %s", file, sqlite3_errmsg(db));
     } else if (application != DATABASE_APPLICATION_ID) {

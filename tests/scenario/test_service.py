@@ -131,7 +131,7 @@ def test_a_taken_port_of_the_only_server_is_a_failed_start_of_the_service(start,
         address = "127.0.0.1:%d" % taken.getsockname()[1]
         daemon = start.unstarted(f'servers: {{main: {{bind: "{address}"}}}}\n' + HELLO, env={"NOTIFY_SOCKET": manager.path})
         code, status, log = told_at_the_end(daemon, manager)
-    line = f"{address}: the address is in use: `ss -ltnp` names who has it; end that, or give another \"bind\""
+    line = f"{address}: the address is in use: `ss -ltnp` names who has it; end that, or give the server another address"
     assert code == 1 and status == "STATUS=cannot start: server main cannot listen: " + line
     assert daemon.log.find("cannot listen", level="error")[0]["error"] in line
     assert "no server can listen" in log and not daemon.log.find(where=lambda entry: entry["message"] == "ready")
@@ -144,7 +144,7 @@ def test_a_taken_port_beside_one_that_is_free_is_named_while_the_rest_serves(sta
                        + HELLO.replace("http-request: /hello", "http-request: {path: /hello, server: main}"),
                        env={"NOTIFY_SOCKET": manager.path})
         at = manager.expect("READY=1")
-        manager.expect(f"STATUS=1 tasks, .*; server side: 127.0.0.1:{port}: the address is in use: .*\"bind\"", at)
+        manager.expect(f"STATUS=1 tasks, .*; server side: 127.0.0.1:{port}: the address is in use: .* another address", at)
         assert daemon.http("GET", "/hello").text == "hi"
 
 
