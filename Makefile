@@ -41,7 +41,8 @@ HAS_LTO := $(if $(SAN),,$(shell echo 'int x;' | $(CC) -Werror -flto -ffat-lto-ob
 LTO_COMPILE = $(if $(HAS_LTO),$(if $(filter yes,$(LTO)),-flto=auto,$(if $(filter $(EVENT_SOURCES),$<),-flto=auto -ffat-lto-objects)))
 LTO_LINK = $(if $(HAS_LTO),$(if $(filter no,$(LTO)),-fno-lto,-flto=auto))
 LTO_UNIT = $(if $(HAS_LTO),$(if $(filter yes,$(LTO)),-flto=auto,-fno-lto))
-OUR_FLAGS = -std=c11 -D_GNU_SOURCE -DBELLWIRE_VERSION='"$(VERSION)"' -Idaemon -I. $(WARNINGS) $(if $(CI),$(if $(filter fuzz,$(SAN)),,-Werror)) $(HARDENING) $(SAN_FLAGS) -pthread
+LANGUAGE = -std=c11 -D_GNU_SOURCE -DBELLWIRE_VERSION='"$(VERSION)"' -Idaemon -I.
+OUR_FLAGS = $(LANGUAGE) $(WARNINGS) $(if $(CI),$(if $(filter fuzz,$(SAN)),,-Werror)) $(HARDENING) $(SAN_FLAGS) -pthread
 OUR_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed -pthread $(SAN_FLAGS)
 
 # ---- libraries, found by pkg-config where they have a .pc file -------------------------------------
@@ -119,15 +120,15 @@ $(BUILD)/bellwire: $(BUILD)/lib/manager.a $(BUILD)/lib/base.a
 $(BUILD)/bellwire-exec: daemon/bellwire_exec.c Makefile
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
-	@$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O2 -fPIE -fstack-protector-strong $(FORTIFY) $(BRANCHES) -g -static-pie -Wl,-z,relro,-z,now,-z,noexecstack -o $@ $<
+	@$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O2 -fPIE -fstack-protector-strong $(FORTIFY) -fstack-clash-protection $(BRANCHES) -g -static-pie -Wl,-z,relro,-z,now,-z,noexecstack -o $@ $<
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
 	@$(CC) $(OUR_FLAGS) $(TUNING) $(LTO_COMPILE) $(CFLAGS) $(LIB_CFLAGS) -MMD -MP -c -o $@ $<
-$(BUILD)/lib/llhttp.a: $(LLHTTP_SOURCES)
+$(BUILD)/lib/llhttp.a: $(LLHTTP_SOURCES) Makefile
 	@mkdir -p $(BUILD)/obj/llhttp $(@D)
-	@for c in $^; do $(CC) -O2 -g $(HARDENING) $(SAN_FLAGS) -DLLHTTP_STRICT_MODE=1 -I$(LLHTTP_INCLUDE) -c -o $(BUILD)/obj/llhttp/$$(basename $$c .c).o $$c || exit 1; done
+	@for c in $(LLHTTP_SOURCES); do $(CC) -O2 -g $(HARDENING) $(SAN_FLAGS) -DLLHTTP_STRICT_MODE=1 -I$(LLHTTP_INCLUDE) -c -o $(BUILD)/obj/llhttp/$$(basename $$c .c).o $$c || exit 1; done
 	@rm -f $@ && ar rcs $@ $(BUILD)/obj/llhttp/*.o
 
 UNITS := $(foreach f,$(FOLDERS),$(UNITS_$(f)))
@@ -158,9 +159,12 @@ fuzz:
 # The objects, since the rule about globals reads their symbols.
 lint: $(ALL_SOURCES:%.c=$(BUILD)/obj/%.o)
 	@BUILD=$(BUILD) scripts/lint
-# clang-tidy, cppcheck and gcc's -fanalyzer; slow. ANALYZE names files or folders.
+# gcc's -fanalyzer, clang-tidy and cppcheck over all product code: 166 s of processor time in a fresh clone, later only
+# what changed. ANALYZE names files or folders; DEPTH=225000 lets clang's analyzer go as deep as it does by itself.
+DEPTH ?= 30000
+analyze: export FLAGS = $(LANGUAGE) -pthread $(LIB_CFLAGS)
 analyze:
-	@CC=$(CC) FLAGS='$(filter-out -W% -f%,$(OUR_FLAGS)) $(LIB_CFLAGS)' scripts/analyze $(ANALYZE)
+	@BUILD=$(BUILD) DEPTH=$(DEPTH) scripts/analyze $(ANALYZE)
 # What runs for minutes, and prints its figures; the suite has the same in small: a crowd of sessions, a daemon killed
 # 200 times, the conformance cases with as many messages as their list asks for, reconnects and programs by the
 # thousand, mutated bytes for ten minutes. With SAN=address or SAN=thread under that sanitizer. SOAK names some of them.

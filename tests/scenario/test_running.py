@@ -1,14 +1,9 @@
 """Start, reload, end, and what a kill leaves behind."""
 import json
 import os
-import shutil
-import signal
 import sqlite3
 import subprocess
 import threading
-import time
-
-import pytest
 
 import harness
 from harness import wait_for

@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from harness import wait_for
-from peers import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT
+from peers import CLOSE, CONTINUATION, PING, PONG, TEXT
 
 CONFIG = r"""
 servers:

@@ -134,3 +134,12 @@ def test_unformatted_code_is_found(tree):
         pytest.skip("the tree is formatted with clang-format 14")
     write(tree, "daemon/http/bad.c", "int  f(void);\n")
     assert lint(tree) == [("daemon/http/bad.c:1", "format", "run clang-format -i")]
+
+
+def test_what_pyflakes_and_shellcheck_find_is_found(tree):
+    write(tree, "tests/bad.py", "import os\n")
+    write(tree, "scripts/bad", "#!/bin/bash\ncd $1/x\n")
+    found = lint(tree)
+    assert {(place, rule) for place, rule, _ in found} == {("tests/bad.py:1", "scripts"), ("scripts/bad:2", "scripts")}
+    assert any("'os' imported but unused" in text for _, _, text in found)
+    assert any("SC2164" in text for _, _, text in found)
