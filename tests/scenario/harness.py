@@ -148,9 +148,9 @@ class Daemon:
 
     # ---- its life
 
-    def launch(self):
+    def launch(self, stderr=subprocess.STDOUT):
         self.process = subprocess.Popen(self.args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, env=self.env, cwd=self.top)
+                                        stderr=stderr, env=self.env, cwd=self.top)
         self.log = Log(self.process.stdout)
 
     def start(self):
