@@ -140,6 +140,9 @@ static void show_text(const struct manager *manager, const json_t *body) {
         case COMMAND_task_run:
             print_response(body);
             break;
+        case COMMAND_why:
+            print_why(body, commands[manager->command].columns);
+            break;
         case COMMAND_session_send:
             (void)printf("sent\n");
             break;

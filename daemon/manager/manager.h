@@ -60,6 +60,7 @@ char *command_body(const struct manager *manager);   /* JSON, or NULL for GET */
 /* ---- what is printed ------------------------------------------------------------------------- */
 void print_table(const json_t *rows, const char *columns);
 void print_members(const json_t *object);
+void print_why(const json_t *events, const char *columns);
 void print_changes(const json_t *reload); /* of a reload, or its errors */
 void print_log_line(struct slice line);
 void print_response(const json_t *run); /* of `task run` */

@@ -137,11 +137,11 @@ static size_t read_columns(const char *text, struct column *columns) {
     return count;
 }
 
-/* A cell as it is shown, cut where it is too long. */
-static char *cell(const json_t *row, const struct column *column) {
+/* A cell as it is shown, cut where it is too long. The last of a row may be as long as it likes. */
+static char *cell(const json_t *row, const struct column *column, bool is_last) {
     char *text = spell(json_object_get(row, column->member), column->kind);
     size_t count = 0;
-    for (char *at = text; *at; at++) {
+    for (char *at = text; *at && !is_last; at++) {
         bool begins = ((unsigned char)*at & 0xC0) != 0x80;
         if (begins && ++count > CELL_MAX - 3) {
             size_t left = length_of(at);
@@ -181,7 +181,7 @@ void print_table(const json_t *rows, const char *text) {
     char **cells = base_alloc((row_count * count + 1) * sizeof *cells);
     for (size_t r = 0; r < row_count; r++)
         for (size_t i = 0; i < count; i++) {
-            char *one = cell(json_array_get(rows, r), &columns[i]);
+            char *one = cell(json_array_get(rows, r), &columns[i], i + 1 == count);
             size_t width = length_of(one);
             columns[i].width = width > columns[i].width ? width : columns[i].width;
             cells[r * count + i] = one;

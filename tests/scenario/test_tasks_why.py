@@ -138,3 +138,20 @@ def test_runs_that_ended_are_listed(start):
     assert d.manager_json("run", "show", live)["state"] == "cancelled"
     d.manager("run", "cancel", live, check=1)
     assert json.loads(d.manager("-o", "json", "run", "list", "--task", "none", check=0).stdout) == []
+
+
+def test_the_table_has_a_row_for_each_task_and_the_whole_reason(start):
+    """proves T16"""
+    d = start("""
+        tasks:
+          few:
+            triggers: [{http-request: {path: "/few/{n}", method: GET}}]
+            conditions: ['number(HttpPathParam("n"), 0) > 10 and number(HttpPathParam("n"), 0) < 20']
+            actions: [stop]
+    """)
+    d.http("GET", "/few/1")
+    d.http("GET", "/few/11")
+    head, newest, older = d.manager("why", check=0).stdout.splitlines()
+    assert head.split() == ["AT", "EVENT", "TASK", "FIRED", "REASON"]
+    assert "http-request GET /few/11  few   yes" in newest
+    assert "http-request GET /few/1   few   no     condition: " in older and "..." not in older and len(older) > 100
