@@ -156,9 +156,9 @@ fuzzers: $(FUZZERS)
 fuzz:
 	@$(MAKE) --no-print-directory SAN=fuzz BUILD=$(BUILD)/fuzz CC=clang fuzzers
 	@BUILD=$(BUILD)/fuzz tests/fuzz/run.py $(SECONDS_EACH) $(FUZZ)
-# The objects, since the rule about globals reads their symbols.
+# Style, which reads the objects' symbols, and static analysis of everything: measured, that is short enough.
 lint: $(ALL_SOURCES:%.c=$(BUILD)/obj/%.o)
-	@BUILD=$(BUILD) scripts/lint
+	@BUILD=$(BUILD) scripts/lint; style=$$?; $(MAKE) --no-print-directory analyze && exit $$style
 # gcc's -fanalyzer, clang-tidy and cppcheck over all product code: 166 s of processor time in a fresh clone, later only
 # what changed. ANALYZE names files or folders; DEPTH=225000 lets clang's analyzer go as deep as it does by itself.
 DEPTH ?= 30000
