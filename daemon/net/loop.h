@@ -59,7 +59,7 @@ struct net_loop {
     struct crypto_pool *crypto_pool; /* or NULL */
     int reserve_fd; /* given up for a moment to shed a peer when descriptors have run out */
     int accept_below;
-    uint64_t shed_logged_ms; /* 0: never */
+    uint64_t shed_count, shed_ms; /* peers refused in this episode, and the last one's time */
     int event_at, event_count;
     struct epoll_event events[NET_EVENTS_MAX];
 };

@@ -204,8 +204,8 @@ enum status net_listen(struct net_address *address, size_t count, int *fds);
 /* Takes accepted connections: a non-blocking, close-on-exec fd, now the callee's. */
 typedef void (*net_accept_fn)(void *context, int fd, const struct net_address *peer);
 struct net_listener;
-/* Takes over `fd`. Out of descriptors: peers are shed with the loop's reserve, said once in the
- * log. NULL without memory or descriptors: the fd stays the caller's. */
+/* Takes over `fd`. Out of descriptors peers are shed with the loop's reserve, out of the kernel's
+ * memory they wait; said once an episode. NULL without memory or descriptors: `fd` stays yours. */
 struct net_listener *net_listener_open(struct net_loop *loop, int fd, net_accept_fn accept,
                                        void *context);
 void net_listener_close(struct net_listener *listener); /* accepts what waits, then closes */

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "net/loop.h"
 
@@ -22,6 +23,17 @@ struct world {
     int count;
     char host[NET_ADDRESS_MAX];
 };
+
+/* What the kernel says next, in place of taking a connection; 0: what it really says. */
+static int accept_error;
+
+int accept4(int fd, struct sockaddr *restrict addr, socklen_t *restrict size, int flags) {
+    if (accept_error) {
+        errno = accept_error;
+        return -1;
+    }
+    return (int)syscall(SYS_accept4, fd, addr, size, flags);
+}
 
 static void on_accept(void *context, int fd, const struct net_address *peer) {
     struct world *world = context;
@@ -184,6 +196,63 @@ static void a_part_of_the_descriptors_is_not_for_peers(void **state) {
     close(devnull);
 }
 
+static size_t lines_of(int fd, const char *text) {
+    char log[4096];
+    ssize_t size = pread(fd, log, sizeof log - 1, 0);
+    size_t count = 0;
+    assert_true(size >= 0);
+    log[size] = 0;
+    for (const char *at = log; (at = strstr(at, text)); at++)
+        count++;
+    return count;
+}
+
+static uint64_t later_ms;
+static uint64_t later_ns(const struct clock *clock) {
+    (void)clock; /* it is the system's, and later */
+    return clock_system.mono_ns(&clock_system) + later_ms * 1000000;
+}
+
+/* proves D8: said once, no spinning, those who wait are taken when there is room again */
+static void without_the_kernels_help_peers_wait_and_the_log_hears_of_it_once(void **state) {
+    struct world *world = *state;
+    static const int errors[] = {ENOMEM, ENOBUFS, ENFILE, EMFILE};
+    struct clock clock = clock_system;
+    clock.mono_ns = later_ns;
+    later_ms = 0;
+    world->loop->clock = &clock;
+    int log = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), peers[4];
+    assert_true(log >= 0);
+    log_open(log, LOG_TEXT, LOG_INFO);
+    for (size_t i = 0; i < 4; i++) {
+        peers[i] = dial(world);
+        accept_error = errors[i];
+        for (int turn = 0; turn < 50; turn++)
+            net_loop_turn(world->loop, 1);
+        later_ms += 150; /* it asks again */
+        net_loop_turn(world->loop, 0);
+        accept_error = 0;
+        for (int turn = 0; turn < 1000 && world->count == (int)i; turn++) {
+            later_ms += 10;
+            net_loop_turn(world->loop, 1);
+        }
+        assert_int_equal(world->count, (int)i + 1);
+    }
+    assert_int_equal(lines_of(log, "new connections"), 1);
+    assert_int_equal(lines_of(log, "accepted again"), 0);
+    later_ms += 6000;
+    int last = dial(world);
+    for (int turn = 0; turn < 1000 && world->count < 5; turn++)
+        net_loop_turn(world->loop, 2);
+    assert_int_equal(lines_of(log, "accepted again"), 1);
+    log_open(2, LOG_TEXT, LOG_INFO);
+    close(last);
+    for (size_t i = 0; i < 4; i++)
+        close(peers[i]);
+    close(log);
+    world->loop->clock = &clock_system;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -193,6 +262,7 @@ int main(void) {
         TEST(those_who_keep_coming_do_not_keep_a_listener_open),
         TEST(without_descriptors_peers_are_shed_and_later_taken_again),
         TEST(a_part_of_the_descriptors_is_not_for_peers),
+        TEST(without_the_kernels_help_peers_wait_and_the_log_hears_of_it_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
