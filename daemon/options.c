@@ -117,7 +117,11 @@ static bool take(struct options *out, int flag, const char *value) {
         case FLAG_PEEK:
             out->mode = OPTIONS_PEEK;
             out->peek = value;
-            return strcmp(value, "servers") == 0 || strcmp(value, "clients") == 0;
+            if (strcmp(value, "servers") == 0 || strcmp(value, "clients") == 0)
+                return true;
+            (void)fprintf(stderr, "bellwired: --peek must be servers or clients, got \"%s\"\n",
+                          value);
+            return false;
         default:
             out->mode = flag == FLAG_CHECK       ? OPTIONS_CHECK
                         : flag == FLAG_SCHEMA    ? OPTIONS_SCHEMA

@@ -2,8 +2,13 @@
  * VALUE_DEPTH_MAX everywhere, whoever made the value. */
 #include "expr/value.h"
 
+#include <stdlib.h>
+
 #include "expr/number.h"
 
+#define FEW_PAIRS 16 /* that are looked through one by one */
+
+static uint32_t pair_index(struct value map, struct slice key);
 static bool equal_within(struct value a, struct value b, unsigned depth);
 static enum status measure_within(struct value v, unsigned depth, struct value_sizes *sizes);
 
@@ -32,21 +37,51 @@ static bool equal_lists(struct value a, struct value b, unsigned depth) {
     return true;
 }
 
-/* Maps of one origin have one order, so the partner is looked for where the last one was found. */
-static bool equal_maps(struct value a, struct value b, unsigned depth) {
-    uint32_t next = 0;
-    for (uint32_t i = 0; i < a.count; i++) {
-        struct slice key = value_slice(a.pairs[i].key);
-        uint32_t tried = 0;
-        while (tried < b.count && !slice_equal(value_slice(b.pairs[next].key), key)) {
-            next = next + 1 < b.count ? next + 1 : 0;
-            tried++;
-        }
-        if (tried == b.count || !equal_within(a.pairs[i].value, b.pairs[next].value, depth))
-            return false;
-        next = next + 1 < b.count ? next + 1 : 0;
+static int compare_keys(const void *a, const void *b) {
+    const struct value_pair *const *left = a, *const *right = b;
+    struct slice one = value_slice((*left)->key), other = value_slice((*right)->key);
+    size_t common = one.size < other.size ? one.size : other.size;
+    int order = common ? memcmp(one.bytes, other.bytes, common) : 0;
+    return order ? order : (one.size > other.size) - (one.size < other.size);
+}
+
+/* The pairs of a map by their keys; NULL without memory. */
+static const struct value_pair **sort_pairs(struct value map) {
+    const struct value_pair **sorted = malloc(map.count * sizeof *sorted);
+    for (uint32_t i = 0; sorted && i < map.count; i++)
+        sorted[i] = &map.pairs[i];
+    if (sorted)
+        qsort(sorted, map.count, sizeof *sorted, compare_keys);
+    return sorted;
+}
+
+static const struct value_pair *find_pair(struct value map, const struct value_pair **sorted,
+                                          const struct value_pair *like) {
+    if (sorted) {
+        const struct value_pair **found =
+            bsearch(&like, sorted, map.count, sizeof *sorted, compare_keys);
+        return found ? *found : NULL;
     }
-    return true;
+    uint32_t at = pair_index(map, value_slice(like->key));
+    return at < map.count ? &map.pairs[at] : NULL;
+}
+
+/* Maps of one origin have one order, so the partner is looked for where the last one was found.
+ * Whoever sends a large map may choose another order: that one is sorted first. */
+static bool equal_maps(struct value a, struct value b, unsigned depth) {
+    const struct value_pair **sorted = NULL;
+    bool is_equal = true;
+    for (uint32_t i = 0; i < a.count && is_equal; i++) {
+        const struct value_pair *pair = &b.pairs[i];
+        if (!slice_equal(value_slice(pair->key), value_slice(a.pairs[i].key))) {
+            if (!sorted && b.count > FEW_PAIRS)
+                sorted = sort_pairs(b);
+            pair = find_pair(b, sorted, &a.pairs[i]);
+        }
+        is_equal = pair && equal_within(a.pairs[i].value, pair->value, depth);
+    }
+    free(sorted);
+    return is_equal;
 }
 
 static bool equal_within(struct value a, struct value b, unsigned depth) {

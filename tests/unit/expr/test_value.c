@@ -2,6 +2,7 @@
 #include "expr/expr.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "tests/unit/cmocka_all.h"
 #include "tests/unit/fail_alloc.h"
@@ -363,6 +364,32 @@ static void replacing_tells_of_its_failures(void **state) {
     assert_int_equal(out.integer, 42);
 }
 
+/* Pairs in this order and in the reverse one, of keys that differ in their last bytes alone. */
+static void large_maps_are_compared_in_any_order(void **state) {
+    (void)state; /* nothing is shared */
+    enum { PAIRS = 20000 };
+    static char names[PAIRS][8];
+    static struct value_pair there[PAIRS], back[PAIRS];
+    for (uint32_t i = 0; i < PAIRS; i++) {
+        snprintf(names[i], sizeof names[i], "k%u", i);
+        there[i] = (struct value_pair){value_bytes(slice_of(names[i])), value_int(i)};
+        back[PAIRS - 1 - i] = there[i];
+    }
+    const struct value a = {.type = VALUE_MAP, .count = PAIRS, .pairs = there};
+    struct value b = {.type = VALUE_MAP, .count = PAIRS, .pairs = back};
+    for (int round = 0; round < 3; round++)
+        assert_true(value_equal(a, b));
+    back[7].value = value_int(-1);
+    assert_false(value_equal(a, b));
+    back[7] = back[8];
+    assert_false(value_equal(a, b));
+    fail_alloc_after(0); /* slower, but right */
+    assert_false(value_equal(a, b));
+    back[7] = there[PAIRS - 8];
+    assert_true(value_equal(a, b));
+    fail_alloc_never();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(types_have_names),
@@ -377,6 +404,7 @@ int main(void) {
         cmocka_unit_test(a_copy_shares_nothing_with_its_original),
         cmocka_unit_test(copies_are_bounded_in_depth_and_memory),
         cmocka_unit_test(the_size_of_a_copy_is_exact),
+        cmocka_unit_test(large_maps_are_compared_in_any_order),
         cmocka_unit_test(a_box_holds_its_value_in_one_block),
         cmocka_unit_test(no_box_is_nil_and_costs_nothing),
         cmocka_unit_test(members_are_replaced_added_and_removed),
