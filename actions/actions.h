@@ -21,6 +21,7 @@ struct action_programs {
     _Atomic uint32_t running;
     _Atomic uint32_t max;              /* `max-programs`; may change at a reload */
     _Atomic uint32_t waiting;          /* changes under the lock */
+    _Atomic uint64_t waited, cut;      /* that had to wait for a place; that passed max-output */
     pthread_mutex_t lock;              /* of the two below and of what changes `running` */
     struct action_place *first, *last; /* who waits for a place, in order */
 };

@@ -12,6 +12,10 @@ static enum step_state settle(struct step *step, const struct server_order *orde
         case STATUS_RANGE:
             return action__fail_code(step, order->code);
         case STATUS_LIMIT:
+            if (order->verb == SERVER_JOIN)
+                return step_fail(step, 1,
+                                 "a session may be in %d rooms, with names of up to %d bytes",
+                                 SERVER_ROOMS_MAX, SERVER_ROOM_NAME_MAX);
             return step_fail(step, 1, "the reason is longer than %d bytes", WS_REASON_MAX);
         case STATUS_SYNTAX:
             return step_fail(step, 1, "the reason is not UTF-8");

@@ -36,6 +36,7 @@ struct action_place *place__wait(struct action_host *host, void (*ready)(void *c
     place->ready = ready;
     place->context = context;
     place->message = (struct net_message){.run = on_granted, .bytes = sizeof *place};
+    atomic_fetch_add_explicit(&programs->waited, 1, memory_order_relaxed);
     pthread_mutex_lock(&programs->lock);
     if (programs->last)
         programs->last->next = place;

@@ -465,6 +465,8 @@ static enum step_state judge(struct program_run *run) {
 }
 
 void program__complete(struct program_run *run) {
+    if (run->is_truncated)
+        atomic_fetch_add_explicit(&run->host->programs->cut, 1, memory_order_relaxed);
     if (!step_wants_result(run->step)) {
         if (!run->args->lines.chain)
             log_lines(run, 0);

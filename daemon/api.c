@@ -19,7 +19,10 @@ static void tell_state(void *context, struct control_state *out) {
                                   .last_reload_ms = supervisor->last_reload_ms,
                                   .is_degraded = supervisor->is_degraded,
                                   .last_reload_ok = supervisor->last_reload_ok,
-                                  .is_stalled = supervisor->is_stalled};
+                                  .is_stalled = supervisor->is_stalled,
+                                  .programs_waited = atomic_load(&supervisor->programs.waited),
+                                  .outputs_cut = atomic_load(&supervisor->programs.cut),
+                                  .runs_cut_short = atomic_load(&supervisor->runs_cut_short)};
 }
 
 static struct program *tell_program(void *context) {

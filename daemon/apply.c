@@ -242,6 +242,8 @@ static void plan_listeners(struct apply *apply) {
 
 static void on_worker(struct worker *worker, void *context) {
     const struct apply *apply = context;
+    const struct declare_main *main = &apply->generation->declared.main;
+    engine_set_memory(worker->engine, main->max_run_memory_bytes, main->run_memory_bytes);
     if (engine_program(worker->engine) != apply->generation->program) { /* an edit keeps it */
         engine_set_program(worker->engine, apply->generation->program);
         triggers_program_changed(worker->triggers);

@@ -114,6 +114,7 @@ static void look(struct net_timer *timer) {
     if (!is_idle && !drain->is_cancelled && now_ms >= drain->until_ms) {
         drain->is_cancelled = true;
         drain->cancel_until_ms = now_ms + CANCEL_MS;
+        atomic_fetch_add(&drain->supervisor->runs_cut_short, stats.live);
         cancel_all(worker->engine);
     }
     bool is_over = is_idle && (drain->sets_open == 0 || now_ms >= drain->until_ms);

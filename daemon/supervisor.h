@@ -105,7 +105,8 @@ struct supervisor {
     struct list reloads; /* who waits for one */
     bool is_reload_wanted, is_forced;
     uint32_t drained;
-    uint64_t *pulses; /* of the workers a second ago */
+    _Atomic uint64_t runs_cut_short; /* by shutdown-timeout */
+    uint64_t *pulses;                /* of the workers a second ago */
     bool *is_stalled;
     bool is_degraded;
     uint64_t seconds;         /* that it has served */

@@ -41,9 +41,7 @@ bool worker_init(struct worker *worker, const struct worker_options *options) {
                                     .wake_at = wake_at,
                                     .post = post,
                                     .home_key = options->id_key,
-                                    .globals = &worker->globals,
-                                    .max_run_memory_bytes = options->max_run_memory_bytes,
-                                    .run_memory_bytes = options->run_memory_bytes};
+                                    .globals = &worker->globals};
     crypto_random(engine.seed, sizeof engine.seed);
     worker->engine = engine_new(&engine);
     worker->triggers = worker->engine ? triggers_new(worker->engine, worker->loop) : NULL;

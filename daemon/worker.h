@@ -35,7 +35,6 @@ struct worker_options {
     struct globals *globals;
     struct action_host *const *hosts; /* of all workers; outlives them */
     const struct action_steering *steering;
-    uint64_t max_run_memory_bytes, run_memory_bytes;
     int accept_below; /* net_loop_options */
 };
 bool worker_init(struct worker *worker,

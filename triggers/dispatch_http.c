@@ -56,7 +56,7 @@ void dispatch__head(void *context, struct server_request *request, struct server
     }
     const struct trigger *trigger = route->value;
     const struct trigger_http *args = trigger->args;
-    if (!args->prefetch && !gate__speculation(triggers, out))
+    if (!args->prefetch && !gate__speculation(triggers, request, out))
         return;
     out->route = trigger;
     out->max_body_bytes = args->max_body_bytes;

@@ -114,6 +114,16 @@ void dispatch__error(void *context, const struct server_fault *fault) {
         start_by_path(context, &event);
 }
 
+/* A peer chooses the message, so the log hears of it once a second; `limits` counts all. */
+static void tell_slow_regex(const struct trigger *trigger, const struct session_event *event) {
+    const struct log_place where = {.task = trigger->task->id,
+                                    .session = event->link ? client_link_id(event->link)
+                                                           : session_id(event->session)};
+    if (engine_count_slow_regex(event->engine))
+        log_line(LOG_WARN, &where, "%s:%u: \"regex\" takes too long on a message",
+                 trigger->mark.file, trigger->mark.line);
+}
+
 bool event__matches(const struct trigger *trigger, const struct trigger_match *match,
                     struct session_event *event) {
     event->event.groups = NULL;
@@ -124,13 +134,8 @@ bool event__matches(const struct trigger *trigger, const struct trigger_match *m
     const char *gate;
     bool has_failed = false;
     if (!expr_match(match->matcher, &subject, &event->groups, &gate, &has_failed)) {
-        if (has_failed) {
-            const struct log_place where = {.task = trigger->task->id,
-                                            .session = event->link ? client_link_id(event->link)
-                                                                   : session_id(event->session)};
-            log_line(LOG_WARN, &where, "%s:%u: \"regex\" takes too long on a message",
-                     trigger->mark.file, trigger->mark.line);
-        }
+        if (has_failed)
+            tell_slow_regex(trigger, event);
         engine_note_refusal(event->engine, event->event.why, trigger, "match", slice_of(gate));
         return false;
     }

@@ -40,7 +40,7 @@ struct gate {
 
 static void deny(struct gate *gate, const struct trigger_auth *own, const struct access_auth *ways,
                  struct server_route *out);
-static void busy(struct server_route *out);
+static void busy(const struct server_request *request, struct server_route *out);
 static bool begin_password(struct triggers *triggers, struct server_request *request,
                            const struct access_password *password);
 static void work_on_password(struct crypto_job *job);
@@ -107,6 +107,8 @@ bool gate__access(struct triggers *triggers, struct server_request *request,
     out->cors = (uint8_t)answer->cors;
     if (!answer->status)
         return true;
+    if (answer->status == 403)
+        server_count_denied(request, answer->gate);
     tell(triggers, request, out->peer.size ? out->peer : request->peer);
     out->status = answer->status;
     out->text = answer->text;
@@ -116,10 +118,12 @@ bool gate__access(struct triggers *triggers, struct server_request *request,
     return false;
 }
 
-bool gate__speculation(const struct triggers *triggers, struct server_route *out) {
+bool gate__speculation(const struct triggers *triggers, const struct server_request *request,
+                       struct server_route *out) {
     static const struct http_header no_store = {{"Cache-Control", 13}, {"no-store", 8}};
     if (!triggers->gate->answer.is_speculative)
         return true;
+    server_count_denied(request, ACCESS_PREFETCH);
     out->status = 503;
     out->text = SLICE("tasks are not started ahead of time");
     out->headers = &no_store;
@@ -152,11 +156,13 @@ void gate__auth(struct triggers *triggers, struct server_request *request,
         if (!gate->is_late && begin_password(triggers, request, &password))
             out->is_pending = true;
         else
-            busy(out);
+            busy(request, out);
     } else if (grant != ACCESS_GRANTED) {
         out->user = SLICE_NONE;
-        if (!may_sign) /* else the body tells */
+        if (!may_sign) { /* else the body tells */
+            server_count_denied(request, ACCESS_CREDENTIALS);
             deny(gate, is_own ? own : NULL, ways, out);
+        }
     }
     if (grant == ACCESS_ASK)
         crypto_wipe(&password, sizeof password);
@@ -175,9 +181,10 @@ static void deny(struct gate *gate, const struct trigger_auth *own, const struct
     out->header_count = count;
 }
 
-static void busy(struct server_route *out) {
+static void busy(const struct server_request *request, struct server_route *out) {
     static const struct http_header retry = {{"Retry-After", 11}, {"1", 1}};
     out->status = 503;
+    server_count_denied(request, ACCESS_BUSY);
     out->text = SLICE("too many credentials are being checked");
     out->headers = &retry;
     out->header_count = 1;
@@ -298,7 +305,7 @@ static bool check_now(struct triggers *triggers, struct server_request *request,
     if (is_short)
         return true;
     if (!text.bytes || !begin_signature(triggers, request, hmac, signature)) {
-        busy(&route);
+        busy(request, &route);
         answer(request, &route);
     }
     return false;
@@ -317,6 +324,7 @@ bool gate__signature(struct triggers *triggers, struct server_request *request,
         request->user = own->hmac.name;
         return true;
     }
+    server_count_denied(request, ACCESS_SIGNATURE);
     deny(gate, own, own->ways, &route);
     answer(request, &route);
     return false;

@@ -36,7 +36,8 @@ bool gate__access(struct triggers *triggers, struct server_request *request,
                   struct server_route *out);
 /* False, and `out` holds the answer, when gate__access() found that a browser asks ahead of its
  * user. */
-bool gate__speculation(const struct triggers *triggers, struct server_route *out);
+bool gate__speculation(const struct triggers *triggers, const struct server_request *request,
+                       struct server_route *out);
 /* Credentials of a request or an upgrade: those of `own` (NULL or not given: the server's). Fills
  * in the user, a refusal, or pending. The manager needs none: it is who may change them. */
 void gate__auth(struct triggers *triggers, struct server_request *request,

@@ -54,6 +54,19 @@ struct access_memo {
     uint8_t size;
     char host[63];
 };
+/* What may refuse a request before any task sees it; for counters. */
+enum access_gate {
+    ACCESS_HOST,        /* DNS rebinding */
+    ACCESS_ORIGIN,      /* a page of another origin */
+    ACCESS_SITE,        /* another site, by Sec-Fetch-Site */
+    ACCESS_PREFETCH,    /* ahead of time */
+    ACCESS_CREDENTIALS, /* none that are accepted */
+    ACCESS_SIGNATURE,   /* none, or one that does not fit */
+    ACCESS_BUSY,        /* too many credentials are being checked */
+    ACCESS_GATES
+};
+const char *access_gate_text(enum access_gate gate); /* "host" "origin" ... */
+
 #define ACCESS_HEADERS_MAX 8
 #define ACCESS_TEXT_MAX    4096
 #define ACCESS_LINE_MAX    1024
@@ -65,6 +78,7 @@ struct access_answer {
      * and the line that would allow it; empty for a preflight. */
     struct slice text, content_type, refused, line;
     const char *what;
+    enum access_gate gate; /* of a 403 */
     struct http_header headers[ACCESS_HEADERS_MAX];
     size_t header_count;
     char room[ACCESS_TEXT_MAX], line_room[ACCESS_LINE_MAX]; /* private */

@@ -9,6 +9,12 @@
 static const struct slice plain = {"text/plain; charset=utf-8", 25};
 static const struct slice page = {"text/html; charset=utf-8", 24};
 
+const char *access_gate_text(enum access_gate gate) {
+    static const char *const texts[] = {"host",        "origin",    "site", "prefetch",
+                                        "credentials", "signature", "busy"};
+    return texts[gate];
+}
+
 struct text { /* what does not fit is left out, and `is_cut` says so */
     char *bytes;
     size_t size, room;
@@ -117,6 +123,7 @@ void refusal__host(const struct access_rules *rules, struct slice host,
                    struct access_answer *answer) {
     struct http_host parsed;
     struct text text = begin(answer);
+    answer->gate = ACCESS_HOST;
     answer->what = "the host";
     answer->refused = shown(http_host_parse(host, &parsed) == STATUS_OK ? parsed.name : host);
     make_line(rules, "hosts", answer->refused, answer);
@@ -143,6 +150,7 @@ static void refuse_page(const struct access_rules *rules, struct slice origin,
 
 void refusal__origin(const struct access_rules *rules, struct slice origin,
                      struct access_answer *answer) {
+    answer->gate = ACCESS_ORIGIN;
     refuse_page(rules, origin.bytes ? origin : SLICE(""), answer);
 }
 
@@ -190,6 +198,7 @@ void refusal__site(const struct access_rules *rules, const struct http_request *
     bool is_link = (request->method == HTTP_METHOD_GET || request->method == HTTP_METHOD_HEAD) &&
                    slice_equal_nocase(hints->mode, SLICE("navigate")) &&
                    (!hints->dest.size || slice_equal_nocase(hints->dest, SLICE("document")));
+    answer->gate = ACCESS_SITE;
     refuse_page(rules, hints->origin, answer);
     if (is_link && !offer(request, answer))
         refuse_page(rules, hints->origin, answer);

@@ -125,8 +125,10 @@ static bool add_chunk(struct arena *arena, size_t size) {
 static char *take(struct arena *arena, size_t size, size_t alignment) {
     size_t used_bytes;
     if (!size_add(arena->used_bytes, size, &used_bytes) ||
-        (arena->limit_bytes > 0 && used_bytes > arena->limit_bytes))
+        (arena->limit_bytes > 0 && used_bytes > arena->limit_bytes)) {
+        arena->refused++;
         return NULL;
+    }
     size_t gap = (0 - (uintptr_t)arena->next) & (alignment - 1);
     size_t room = (size_t)(arena->end - arena->next);
     if (!arena->chunks || room < gap || room - gap < size) {

@@ -86,11 +86,11 @@ bool size_add(size_t a, size_t b, size_t *sum); /* false on overflow */
 /* ---- arenas: memory that ends together; no destructors -------------------------------------- */
 struct arena_chunk;
 struct arena {
-    struct arena_chunk *chunks; /* newest first */
-    char *next, *end;           /* free room of the newest chunk */
-    size_t used_bytes;          /* charged so far, for the limit */
-    size_t limit_bytes;         /* 0: none */
-    size_t chunk_bytes;         /* of the first ordinary chunk; later ones are up to 16 times it */
+    struct arena_chunk *chunks;     /* newest first */
+    char *next, *end;               /* free room of the newest chunk */
+    size_t used_bytes, limit_bytes; /* charged so far, and at most; 0: no limit */
+    size_t chunk_bytes; /* of the first ordinary chunk; later ones are up to 16 times it */
+    uint64_t refused;   /* read: how often the limit refused something */
 };
 struct arena_mark {
     struct arena_chunk *chunk;

@@ -87,6 +87,9 @@ static uint64_t coarse_ms(void) {
 }
 
 static void hold(struct client_link *link) {
+    if (!link->is_held) {
+        link__bound_passed(link, CLIENT_MAX_BACKLOG);
+    }
     link->is_held = true;
     net_stream_pause(&link->stream);
 }
@@ -381,6 +384,11 @@ static enum status send_close(struct client_link *link, unsigned code, struct sl
     return send_frame(link, WS_FIN | WS_OP_CLOSE, bytes);
 }
 
+uint64_t frames__close_wait_ms(const struct client_link *link) {
+    uint64_t wait_ms = link__bounds(link)->handshake_timeout_ms;
+    return link->set->is_draining && wait_ms > WS_DRAIN_CLOSE_MS ? WS_DRAIN_CLOSE_MS : wait_ms;
+}
+
 enum status frames__close(struct client_link *link, unsigned code, struct slice reason) {
     enum status status = send_close(link, code, reason);
     if (status != STATUS_OK) {
@@ -389,7 +397,7 @@ enum status frames__close(struct client_link *link, unsigned code, struct slice 
     link->state = LINK_CLOSING;
     link->close_code = (uint16_t)code;
     client__set_state(link->client, CLIENT_CONNECTED);
-    net_stream_timer(&link->stream, link__bounds(link)->handshake_timeout_ms);
+    net_stream_timer(&link->stream, frames__close_wait_ms(link));
     if (link->is_held) { /* its close frame must be read */
         link->is_held = false;
         net_stream_again(&link->stream);

@@ -154,6 +154,8 @@ void frames__begin(struct client_link *link); /* tells on_open */
 void frames__on_event(struct net_stream *stream, enum net_event event, struct net_bytes data);
 void frames__input(struct client_link *link, struct net_bytes data);
 enum status frames__send(struct client_link *link, const struct client_outgoing *out);
+/* How long the peer may take to answer our close frame. */
+uint64_t frames__close_wait_ms(const struct client_link *link);
 enum status frames__close(struct client_link *link, unsigned code, struct slice reason);
 
 /* rest.c: what came, with what was left over before it, at one place; use it, then keep the rest.

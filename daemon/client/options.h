@@ -57,6 +57,7 @@ enum client_bound {
     CLIENT_PONG_TIMEOUT,
     CLIENT_DRAIN_TIMEOUT,
     CLIENT_MAX_MESSAGE,
+    CLIENT_MAX_BACKLOG,
     CLIENT_BOUNDS
 };
 struct client_counters { /* of one client; written by its worker, read anywhere */

@@ -104,6 +104,9 @@ void client_set_drain(struct client_set *set, void (*done)(void *context), void 
     while (node != &set->clients) {
         struct client *client = CONTAINER_OF(node, struct client, node);
         node = node->next;
+        if (client->link && client->link->state == LINK_CLOSING) {
+            net_stream_timer(&client->link->stream, frames__close_wait_ms(client->link));
+        }
         (void)client__disconnect(client, WS_GOING_AWAY, SLICE_NONE); /* the code is ours */
     }
     set__check_drained(set);

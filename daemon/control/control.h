@@ -53,7 +53,9 @@ struct control_state { /* texts are borrowed for the call */
     struct slice version, config, last_reload_error;
     uint64_t started_ms, generation, last_reload_ms;
     bool is_degraded, last_reload_ok;
-    const bool *is_stalled; /* by worker */
+    const bool *is_stalled;                /* by worker */
+    uint64_t programs_waited, outputs_cut; /* passed max-programs, max-output */
+    uint64_t runs_cut_short;               /* by shutdown-timeout */
 };
 struct control_server { /* texts are borrowed until the loop's turn ends */
     struct slice id, name, place, error, json;

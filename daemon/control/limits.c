@@ -12,7 +12,7 @@ struct bound { /* a key of a server or client that bounds something */
 };
 static const struct bound server_bounds[] = {
     {"max-header-size", SERVER_MAX_HEADER},
-    {"max-header-count", SERVER_MAX_HEADER},
+    {"max-header-count", SERVER_MAX_HEADER_COUNT},
     {"header-timeout", SERVER_HEADER_TIMEOUT},
     {"max-body", SERVER_MAX_BODY},
     {"body-timeout", SERVER_BODY_TIMEOUT},
@@ -30,13 +30,28 @@ static const struct bound server_bounds[] = {
 };
 static const struct bound client_bounds[] = {
     {"connect-timeout", CLIENT_CONNECT_TIMEOUT}, {"handshake-timeout", CLIENT_HANDSHAKE_TIMEOUT},
-    {"max-message", CLIENT_MAX_MESSAGE},         {"max-backlog", -1},
+    {"max-message", CLIENT_MAX_MESSAGE},         {"max-backlog", CLIENT_MAX_BACKLOG},
     {"drain-timeout", CLIENT_DRAIN_TIMEOUT},     {"ping-interval", -1},
     {"pong-timeout", CLIENT_PONG_TIMEOUT},
 };
-static const char *const main_bounds[] = {"max-programs",    "max-run-memory",    "run-memory",
-                                          "expression-time", "expression-memory", "max-globals",
-                                          "max-global",      "shutdown-timeout"};
+struct passed { /* how often each bound of the main file was passed */
+    uint64_t max_programs, max_run_memory, run_memory, expression_time, expression_memory;
+    uint64_t max_globals, max_global, shutdown_timeout;
+    uint64_t max_output; /* of steps, whose default it is */
+};
+static const struct main_bound {
+    const char *key;
+    size_t counter; /* in struct passed */
+} main_bounds[] = {
+    {"max-programs", offsetof(struct passed, max_programs)},
+    {"max-run-memory", offsetof(struct passed, max_run_memory)},
+    {"run-memory", offsetof(struct passed, run_memory)},
+    {"expression-time", offsetof(struct passed, expression_time)},
+    {"expression-memory", offsetof(struct passed, expression_memory)},
+    {"max-globals", offsetof(struct passed, max_globals)},
+    {"max-global", offsetof(struct passed, max_global)},
+    {"shutdown-timeout", offsetof(struct passed, shutdown_timeout)},
+};
 
 /* ---- one row --------------------------------------------------------------------------------- */
 
@@ -103,19 +118,9 @@ static struct config_mark mark_of(const struct config_node *map, const char *key
 
 /* ---- the main file --------------------------------------------------------------------------- */
 
-static uint64_t refused_by(const struct control *control, const char *key, const uint64_t *gates) {
-    if (strcmp(key, "run-memory") == 0)
-        return gates[RUN_MEMORY];
-    if (strcmp(key, "max-globals") == 0)
-        return globals_refused(control->globals).past_all;
-    if (strcmp(key, "max-global") == 0)
-        return globals_refused(control->globals).past_one;
-    return NOT_COUNTED;
-}
-
 /* The table's offsets are those of a larger struct that holds a declare_main; the first bound tells
  * where. */
-static void write_main(struct call *call, const uint64_t *gates) {
+static void write_main(struct call *call, const struct passed *passed) {
     const struct control *control = call->control;
     const struct config_files *files = control->host->files(control->context);
     const struct declare_main *main = control->host->main(control->context);
@@ -124,17 +129,20 @@ static void write_main(struct call *call, const uint64_t *gates) {
     size_t shift = field_of(declare_main_fields, "max-programs")->offset -
                    offsetof(struct declare_main, max_programs);
     for (size_t i = 0; i < ARRAY_SIZE(main_bounds); i++) {
-        const struct config_field *found = field_of(declare_main_fields, main_bounds[i]);
+        const struct main_bound *bound = &main_bounds[i];
+        const struct config_field *found = field_of(declare_main_fields, bound->key);
         if (!found)
             continue;
         struct config_field field = *found;
         field.offset -= shift;
-        const struct row row = {.key = main_bounds[i],
+        uint64_t refused;
+        memcpy(&refused, (const char *)passed + bound->counter, sizeof refused);
+        const struct row row = {.key = bound->key,
                                 .of = "main",
                                 .field = &field,
                                 .object = main,
-                                .set_at = mark_of(files ? files->main : NULL, main_bounds[i]),
-                                .refused = refused_by(control, main_bounds[i], gates)};
+                                .set_at = mark_of(files ? files->main : NULL, bound->key),
+                                .refused = refused};
         write_row(call, &row);
     }
 }
@@ -244,7 +252,7 @@ struct input {
     struct program *program;
 };
 struct refusals { /* of a worker: one a task, and all together */
-    uint64_t all[RUN_GATES];
+    struct engine_stats all;
     uint64_t max[];
 };
 
@@ -261,14 +269,12 @@ static void ask_refusals(struct gather_part *part, const void *context) {
     size_t count = program_task_count(input->program);
     struct refusals *refusals =
         arena_zalloc(&part->arena, sizeof *refusals + count * sizeof refusals->max[0]);
-    struct engine_stats stats;
     part->data = refusals;
     if (!refusals) {
         part->status = STATUS_NO_MEMORY;
         return;
     }
-    engine_stats(engine, &stats);
-    memcpy(refusals->all, stats.refused, sizeof refusals->all);
+    engine_stats(engine, &refusals->all);
     for (size_t i = 0; mine && i < count; i++) {
         struct task_info info;
         const struct task *task = program_find_task(mine, program_task(input->program, i)->id);
@@ -279,35 +285,80 @@ static void ask_refusals(struct gather_part *part, const void *context) {
     }
 }
 
-#define MODE_MAX_DEFAULT 10000
+#define MODE_MAX_DEFAULT   10000
+#define MAX_OUTPUT_DEFAULT (1024 * 1024)
+
+static void write_number(struct call *call, const struct row *row, uint64_t value) {
+    out_map(&call->out, NULL);
+    out_text(&call->out, "key", slice_of(row->key));
+    out_text(&call->out, "of", slice_of(row->of));
+    out_u64(&call->out, "value", value);
+    write_set_at(call, row);
+    write_refused(&call->out, row->refused);
+    out_end(&call->out);
+}
+
+/* Every step that sets it; what passed it is counted for all steps together. */
+static void write_outputs(struct call *call, const struct config_node *node, const char *of) {
+    uint64_t value;
+    for (size_t i = 0; node->kind != CONFIG_SCALAR && i < node->count; i++) {
+        const struct config_node *item = node->items[i];
+        bool is_bound = node->kind == CONFIG_MAP && item->kind == CONFIG_SCALAR &&
+                        slice_is(node->keys[i]->text, "max-output");
+        const struct row row = {
+            .key = "max-output", .of = of, .set_at = item->mark, .refused = NOT_COUNTED};
+        if (is_bound && size_parse(item->text, &value) == STATUS_OK)
+            write_number(call, &row, value);
+        write_outputs(call, item, of);
+    }
+}
 
 static void write_task(struct call *call, const struct task *task, uint64_t refused) {
-    struct out *out = &call->out;
     const struct config_node *mode = config_get(task->declaration, "mode");
     const struct config_node *max =
         mode && mode->kind == CONFIG_MAP ? config_get(mode, "max") : NULL;
     const char *of = arena_printf(&call->arena, "task:" SLICE_FMT, SLICE_ARG(task->id));
-    const struct row row = {.set_at = max ? max->mark : (struct config_mark){0}};
+    const struct row row = {.key = "mode.max",
+                            .of = of ? of : "task",
+                            .set_at = max ? max->mark : (struct config_mark){0},
+                            .refused = refused};
+    const struct config_node *actions = config_get(task->declaration, "actions");
     uint64_t value = MODE_MAX_DEFAULT;
     if (max && slice_to_u64(max->text, &value) != STATUS_OK)
         value = MODE_MAX_DEFAULT;
-    out_map(out, NULL);
-    out_text(out, "key", SLICE("mode.max"));
-    out_text(out, "of", slice_of(of ? of : "task"));
-    out_u64(out, "value", value);
-    write_set_at(call, &row);
-    write_refused(out, refused);
-    out_end(out);
+    write_number(call, &row, value);
+    if (actions)
+        write_outputs(call, actions, row.of);
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
+
+static struct passed sum_passed(const struct control *control, const struct gather_part *parts,
+                                uint32_t part_count) {
+    struct control_state state = {0};
+    control->host->state(control->context, &state);
+    struct passed sum = {.max_programs = state.programs_waited,
+                         .max_output = state.outputs_cut,
+                         .shutdown_timeout = state.runs_cut_short,
+                         .max_globals = globals_refused(control->globals).past_all,
+                         .max_global = globals_refused(control->globals).past_one};
+    for (uint32_t i = 0; i < part_count; i++) {
+        if (!parts[i].is_answered)
+            continue;
+        const struct engine_stats *stats = &((const struct refusals *)parts[i].data)->all;
+        sum.run_memory += stats->refused[RUN_MEMORY];
+        sum.max_run_memory += stats->max_run_memory_passed;
+        sum.expression_time += stats->expression_time_passed;
+        sum.expression_memory += stats->expression_memory_passed;
+    }
+    return sum;
+}
 
 static void on_refusals(struct call *call, struct gather_part *parts, uint32_t part_count) {
     const struct control *control = call->control;
     const struct program *program = ((const struct input *)gather_input(parts))->program;
     struct control_server *servers;
     size_t count;
-    uint64_t all[RUN_GATES] = {0};
     struct control_client *clients;
     size_t client_count;
     if (control->host->servers(control->context, &call->arena, &servers, &count) ||
@@ -315,11 +366,12 @@ static void on_refusals(struct call *call, struct gather_part *parts, uint32_t p
         call_no_memory(call);
         return;
     }
-    for (uint32_t i = 0; i < part_count; i++)
-        for (size_t gate = 0; parts[i].is_answered && gate < RUN_GATES; gate++)
-            all[gate] += ((const struct refusals *)parts[i].data)->all[gate];
+    struct passed passed = sum_passed(control, parts, part_count);
     out_list(&call->out, NULL);
-    write_main(call, all);
+    write_main(call, &passed);
+    write_number(call,
+                 &(struct row){.key = "max-output", .of = "main", .refused = passed.max_output},
+                 MAX_OUTPUT_DEFAULT);
     for (size_t i = 0; i < count; i++)
         write_server(call, &servers[i]);
     for (size_t i = 0; i < client_count; i++)

@@ -19,6 +19,7 @@ enum quantity {
 struct totals {
     uint64_t of[QUANTITIES];
     uint64_t open, sessions, answers_dropped, broadcasts_dropped;
+    uint64_t denied[ACCESS_GATES];
 };
 struct sample {
     uint64_t mono_ns;
@@ -56,6 +57,8 @@ static struct totals totals_of(const struct control_server *server, uint32_t wor
         sum.sessions += get(&counters->sessions_open);
         sum.answers_dropped += get(&counters->answers_dropped);
         sum.broadcasts_dropped += get(&counters->broadcasts_dropped);
+        for (size_t gate = 0; gate < ACCESS_GATES; gate++)
+            sum.denied[gate] += get(&counters->denied[gate]);
     }
     return sum;
 }
@@ -167,6 +170,8 @@ static void add(struct figures *sum, const struct figures *more) {
     sum->totals.sessions += more->totals.sessions;
     sum->totals.answers_dropped += more->totals.answers_dropped;
     sum->totals.broadcasts_dropped += more->totals.broadcasts_dropped;
+    for (size_t gate = 0; gate < ACCESS_GATES; gate++)
+        sum->totals.denied[gate] += more->totals.denied[gate];
 }
 
 static void write_figures(struct out *out, const struct figures *figures) {
@@ -195,6 +200,10 @@ static void write_figures(struct out *out, const struct figures *figures) {
     out_u64(out, "requests", totals->of[REQUESTS]);
     out_rate(out, "requests_per_second", figures->rates[REQUESTS]);
     out_u64(out, "answers_dropped", totals->answers_dropped);
+    out_map(out, "denied");
+    for (size_t gate = 0; gate < ACCESS_GATES; gate++)
+        out_u64(out, access_gate_text((enum access_gate)gate), totals->denied[gate]);
+    out_end(out);
     out_end(out);
     out_u64(out, "sessions", totals->sessions);
 }

@@ -7,6 +7,7 @@
 
 #define RUN_MEMORY_DEFAULT     (512ull << 20)
 #define MAX_RUN_MEMORY_DEFAULT (16ull << 20)
+#define LOG_EACH_NS            1000000000u
 
 struct engine *engine_new(const struct engine_options *options) {
     struct engine *engine = calloc(1, sizeof *engine);
@@ -139,11 +140,21 @@ uint64_t engine__random(struct engine *engine) {
     return sum;
 }
 
+/* Runs may hold more than the bound of now, which a reload has lowered. */
+void engine_set_memory(struct engine *engine, uint64_t max_run_bytes, uint64_t run_bytes) {
+    engine->options.max_run_memory_bytes = max_run_bytes;
+    engine->options.run_memory_bytes = run_bytes;
+}
+
+size_t run__memory_left(const struct run *run) {
+    uint64_t max = run->engine->options.max_run_memory_bytes;
+    return run->memory_bytes < max ? (size_t)(max - run->memory_bytes) : 0;
+}
+
 struct scratch_hold scratch__begin(struct run *run) {
     struct arena *scratch = &run->engine->scratch;
     struct scratch_hold hold = {arena_mark(scratch), scratch->limit_bytes};
-    scratch->limit_bytes =
-        scratch->used_bytes + run->engine->options.max_run_memory_bytes - run->memory_bytes + 1;
+    scratch->limit_bytes = scratch->used_bytes + run__memory_left(run) + 1;
     return hold;
 }
 
@@ -276,7 +287,21 @@ void engine_task_info(struct engine *engine, const struct task *task, struct tas
     *out = local ? local->info : (struct task_info){0};
 }
 
-void engine_stats(const struct engine *engine, struct engine_stats *out) { *out = engine->stats; }
+void engine_stats(const struct engine *engine, struct engine_stats *out) {
+    *out = engine->stats;
+    out->max_run_memory_passed += engine->scratch.refused;
+    out->expression_time_passed += expr_lua_passed(engine->lua, false);
+    out->expression_memory_passed += expr_lua_passed(engine->lua, true);
+}
+
+bool engine_count_slow_regex(struct engine *engine) {
+    uint64_t now_ns = engine__now_ns(engine);
+    bool is_loggable = !engine->slow_regex_ns || now_ns - engine->slow_regex_ns >= LOG_EACH_NS;
+    engine->stats.expression_time_passed++;
+    if (is_loggable)
+        engine->slow_regex_ns = now_ns;
+    return is_loggable;
+}
 
 void engine_count_refusal(struct engine *engine, const struct task *task, enum run_gate gate) {
     struct task_local *local =

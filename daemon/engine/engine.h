@@ -101,6 +101,9 @@ enum run_gate {
     RUN_GATES
 };
 void engine_count_refusal(struct engine *engine, const struct task *task, enum run_gate gate);
+/* A regex of a trigger took longer than an expression may. Whether it is to be logged: once a
+ * second, since peers can have it happen. */
+bool engine_count_slow_regex(struct engine *engine);
 const char *run_gate_text(enum run_gate gate); /* as in `stats`: "conditions" "at_most" ... */
 struct run_verdict {
     enum run_gate gate;
@@ -165,6 +168,7 @@ struct engine_options {
 struct engine *engine_new(const struct engine_options *options); /* NULL without memory */
 void engine_free(struct engine *engine); /* cancels what still runs, without finally chains */
 void *engine_host(const struct engine *engine);
+void engine_set_memory(struct engine *engine, uint64_t max_run_bytes, uint64_t run_bytes);
 void engine_set_program(struct engine *engine, struct program *program); /* takes a reference */
 struct program *engine_program(const struct engine *engine);             /* borrowed, or NULL */
 void engine_tick(struct engine *engine);
@@ -228,6 +232,9 @@ void engine_task_info(struct engine *engine, const struct task *task, struct tas
 struct engine_stats {
     uint64_t started, done, failed, cancelled, refused[RUN_GATES];
     uint64_t live, waiting, memory_bytes;
+    uint64_t max_run_memory_passed;  /* steps that wanted more; one may count several times */
+    uint64_t expression_time_passed; /* and by regexes of message triggers */
+    uint64_t expression_memory_passed;
 };
 void engine_stats(const struct engine *engine, struct engine_stats *out);
 

@@ -114,8 +114,10 @@ void run__free(struct run *run) {
 
 bool run__charge(struct run *run, size_t bytes) {
     struct engine *engine = run->engine;
-    if (bytes > engine->options.max_run_memory_bytes - run->memory_bytes)
+    if (bytes > run__memory_left(run)) {
+        engine->stats.max_run_memory_passed++;
         return false;
+    }
     run->memory_bytes += bytes;
     engine->stats.memory_bytes += bytes;
     return true;

@@ -188,6 +188,7 @@ struct engine {
     struct run_record *ended; /* a ring of ENGINE_ENDED_MAX, made with the first one */
     size_t ended_count, ended_next;
     struct why *why;
+    uint64_t slow_regex_ns; /* logged last; 0: never */
     char first_scratch[SCRATCH_BYTES] __attribute__((aligned(16)));
 };
 
@@ -200,6 +201,7 @@ struct scratch_hold { /* scratch is a stack: each use gives back what it took */
     struct arena_mark mark;
     size_t limit_bytes;
 };
+size_t run__memory_left(const struct run *run); /* of max-run-memory */
 struct scratch_hold scratch__begin(struct run *run);
 void scratch__end(struct run *run, struct scratch_hold hold);
 struct task_local *engine__local(struct engine *engine, const struct task_program *task);

@@ -144,9 +144,8 @@ struct expr_problem {
 typedef void (*expr_problem_fn)(void *context, const struct expr_problem *problem);
 /* All that is compiled for one generation; owns memory, regexes and bytecode. */
 struct expr_set;
-struct expr_set *
-expr_set_new(uint64_t time_budget_ns,
-             uint64_t memory_budget_bytes); /* per evaluation; NULL without memory */
+/* The budgets are those of one evaluation. NULL without memory. */
+struct expr_set *expr_set_new(uint64_t time_budget_ns, uint64_t memory_budget_bytes);
 void expr_set_free(struct expr_set *set);
 struct expr_template;
 enum expr_use {
@@ -178,8 +177,10 @@ size_t expr_parts(const struct expr_template *tpl, struct expr_part *parts, size
 struct expr_lua; /* a worker's Lua state with its loaded chunks */
 struct expr_lua *expr_lua_new(const struct clock *clock); /* NULL without memory */
 void expr_lua_free(struct expr_lua *lua);
-void expr_lua_forget(struct expr_lua *lua,
-                     const struct expr_set *set); /* drops the chunks of a generation */
+/* How many evaluations passed their bound of time, or of memory. */
+uint64_t expr_lua_passed(const struct expr_lua *lua, bool is_memory);
+/* Drops the chunks of a generation. */
+void expr_lua_forget(struct expr_lua *lua, const struct expr_set *set);
 
 struct expr_scope { /* what one evaluation sees */
     void *sources[EXPR_FAMILIES];
@@ -236,8 +237,8 @@ struct expr_subject {
 };
 bool expr_match(const struct expr_matcher *matcher, const struct expr_subject *subject,
                 struct expr_groups *groups, const char **gate, bool *failed);
-struct slice expr_group(const struct expr_groups *groups,
-                        struct slice name_or_number); /* SLICE_NONE when absent */
+/* SLICE_NONE when absent. */
+struct slice expr_group(const struct expr_groups *groups, struct slice name_or_number);
 bool expr_matcher_has_group(const struct expr_matcher *matcher, struct slice name_or_number);
 
 /* For `bellwire reference`: the helpers of expressions with a line and an example each. */

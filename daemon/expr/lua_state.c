@@ -207,6 +207,10 @@ int lua__fail(lua_State *L, enum status status, const char *text) {
     return luaL_error(L, "%s", text);
 }
 
+uint64_t expr_lua_passed(const struct expr_lua *lua, bool is_memory) {
+    return is_memory ? lua->passed_memory : lua->passed_time;
+}
+
 /* Turns what Lua raised into the status and the sentence of expr_eval(). */
 static enum status explain(struct expr_lua *lua, const struct chunk *chunk, int code, char *why) {
     lua_State *L = lua->budget.L;
@@ -219,12 +223,14 @@ static enum status explain(struct expr_lua *lua, const struct chunk *chunk, int 
     bool is_memory = code == LUA_ERRMEM || strstr(message, "not enough memory");
     char bound[BASE_TEXT_MAX];
     if (lua->budget.is_time_passed) {
+        lua->passed_time++;
         struct slice text = duration_format(lua->budget.time_ns / 1000000, bound);
         snprintf(why, EXPR_WHY_MAX, "${%.*s%s} took longer than " SLICE_FMT " (expression-time)",
                  shown, source, more, SLICE_ARG(text));
         return STATUS_TIMEOUT;
     }
     if (is_memory && lua->budget.is_memory_passed) {
+        lua->passed_memory++;
         struct slice text = size_format(set__memory_budget_bytes(chunk->set), bound);
         snprintf(why, EXPR_WHY_MAX, "${%.*s%s} took more than " SLICE_FMT " (expression-memory)",
                  shown, source, more, SLICE_ARG(text));

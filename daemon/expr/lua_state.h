@@ -35,6 +35,7 @@ struct expr_lua {
     struct buffer buffer;               /* likewise */
     struct crypto_source random;
     struct lua_regex regexes[LUA_REGEXES];
+    uint64_t passed_time, passed_memory; /* how many evaluations */
 };
 static inline struct expr_lua *lua__of(lua_State *L) {
     return *(struct expr_lua **)lua_getextraspace(L);

@@ -12,6 +12,7 @@ struct rows {
 
 static const char *const server_bounds[SERVER_BOUNDS] = {
     [SERVER_MAX_HEADER] = "max-header-size",
+    [SERVER_MAX_HEADER_COUNT] = "max-header-count",
     [SERVER_HEADER_TIMEOUT] = "header-timeout",
     [SERVER_MAX_BODY] = "max-body",
     [SERVER_BODY_TIMEOUT] = "body-timeout",
@@ -26,12 +27,10 @@ static const char *const server_bounds[SERVER_BOUNDS] = {
     [SERVER_HANDSHAKE_TIMEOUT] = "handshake-timeout",
     [SERVER_MAX_TLS_SESSIONS] = "max-tls-sessions"};
 static const char *const client_bounds[CLIENT_BOUNDS] = {
-    [CLIENT_CONNECT_TIMEOUT] = "connect-timeout",
-    [CLIENT_HANDSHAKE_TIMEOUT] = "handshake-timeout",
-    [CLIENT_PONG_TIMEOUT] = "pong-timeout",
-    [CLIENT_DRAIN_TIMEOUT] = "drain-timeout",
-    [CLIENT_MAX_MESSAGE] = "max-message"};
-_Static_assert(SERVER_BOUNDS == 14 && CLIENT_BOUNDS == 5, "each bound has its name above");
+    [CLIENT_CONNECT_TIMEOUT] = "connect-timeout", [CLIENT_HANDSHAKE_TIMEOUT] = "handshake-timeout",
+    [CLIENT_PONG_TIMEOUT] = "pong-timeout",       [CLIENT_DRAIN_TIMEOUT] = "drain-timeout",
+    [CLIENT_MAX_MESSAGE] = "max-message",         [CLIENT_MAX_BACKLOG] = "max-backlog"};
+_Static_assert(SERVER_BOUNDS == 15 && CLIENT_BOUNDS == 6, "each bound has its name above");
 static const char *const sides[] = {"local", "peer", "lost"};
 
 static void write_servers(const struct rows *rows);
@@ -170,6 +169,15 @@ static void write_server_refusals(const struct rows *rows, const struct control_
                     sum_server(rows, server, AT(server, refused) + bound * sizeof(uint64_t)));
 }
 
+static void write_denied(const struct rows *rows, const struct control_server *server) {
+    for (size_t gate = 0; gate < ACCESS_GATES; gate++)
+        text_sample(rows->text,
+                    &(struct metrics_labels){
+                        {{"server", server->id},
+                         {"reason", slice_of(access_gate_text((enum access_gate)gate))}}},
+                    sum_server(rows, server, AT(server, denied) + gate * sizeof(uint64_t)));
+}
+
 static void write_durations(const struct rows *rows, const struct control_server *server) {
     struct histogram sum = {0};
     for (uint32_t w = 0; w < rows->workers; w++)
@@ -193,7 +201,9 @@ static void write_servers(const struct rows *rows) {
                     {METRICS_COUNTER, "bellwire_server_closes",
                      "Sessions that ended, by code and side.", write_server_closes},
                     {METRICS_COUNTER, "bellwire_server_refusals", "What passed a bound.",
-                     write_server_refusals}};
+                     write_server_refusals},
+                    {METRICS_COUNTER, "bellwire_http_denied",
+                     "Requests that were refused before any task saw them.", write_denied}};
     for (size_t i = 0; i < ARRAY_SIZE(of_servers); i++)
         write_simple(rows, &of_servers[i], "server", rows->server_count);
     for (size_t f = 0; f < ARRAY_SIZE(families); f++) {

@@ -4,6 +4,7 @@
 #include "server/session.h"
 
 #define LAST_CHANCE_MS 1000
+#define PROGRESS_BYTES 1024 /* of a body, within its time */
 
 static void on_data(struct session *session, struct net_bytes data);
 static void on_sent(struct session *session);
@@ -130,8 +131,9 @@ static void on_sent(struct session *session) {
 }
 
 static bool refuse(struct session *session, const struct http_error *error) {
-    if (error->status == 431 || error->status == 414) {
-        bound__passed(session->server, SERVER_MAX_HEADER);
+    if (error->status == 431 || error->status == 414) { /* the size is judged before all else */
+        bound__passed(session->server,
+                      session->http->request ? SERVER_MAX_HEADER_COUNT : SERVER_MAX_HEADER);
     } else if (error->status == 413) {
         bound__passed(session->server, SERVER_MAX_BODY);
     }
@@ -281,6 +283,18 @@ static enum status add_body(struct http_state *http, struct slice data) {
     return status == STATUS_OK ? buffer_append(&http->gathered, data) : status;
 }
 
+/* A few bytes now and then are no progress: they would hold a connection for as long as they like.
+ */
+static void await_body(struct session *session, uint64_t timeout_ms) {
+    struct http_state *http = session->http;
+    uint64_t taken = session->stream.bytes_in;
+    if (http->deadline == DEADLINE_BODY && taken - http->body_mark < PROGRESS_BYTES) {
+        return;
+    }
+    http->body_mark = taken;
+    http__set_deadline(session, DEADLINE_BODY, timeout_ms);
+}
+
 /* The rest comes with a later read: what was borrowed must be copied. */
 static bool wait_for_body(struct session *session) {
     struct http_state *http = session->http;
@@ -292,7 +306,7 @@ static bool wait_for_body(struct session *session) {
         net_stream_close(&session->stream);
     }
     http->borrowed = SLICE_NONE;
-    http__set_deadline(session, DEADLINE_BODY, timeout);
+    await_body(session, timeout);
     return false;
 }
 
@@ -337,11 +351,12 @@ static bool discard_body(struct session *session, struct slice *input) {
             case HTTP_BODY_DATA:
                 break;
             case HTTP_BODY_MORE:
-                http__set_deadline(session, DEADLINE_BODY,
-                                   session__bounds(session)->body_timeout_ms);
+                await_body(session, session__bounds(session)->body_timeout_ms);
                 return false;
             case HTTP_BODY_DONE:
                 http->phase = HTTP_IN_HEAD;
+                http__set_deadline(session, DEADLINE_IDLE,
+                                   session__bounds(session)->idle_timeout_ms);
                 return true;
             case HTTP_BODY_ERROR:
                 http->phase = HTTP_ENDED;

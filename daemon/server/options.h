@@ -49,6 +49,7 @@ void server_config_unref(struct server_config *config);
 /* Counted each time one is passed. */
 enum server_bound {
     SERVER_MAX_HEADER,
+    SERVER_MAX_HEADER_COUNT,
     SERVER_HEADER_TIMEOUT,
     SERVER_MAX_BODY,
     SERVER_BODY_TIMEOUT,
@@ -70,8 +71,9 @@ struct server_counters { /* of one server on one worker; written there, read any
     _Atomic uint64_t connections, connections_failed, connections_open, sessions_open;
     _Atomic uint64_t requests, answers_dropped, messages_in, messages_out, broadcasts_dropped;
     _Atomic uint64_t refused[SERVER_BOUNDS];
-    _Atomic uint64_t answers[6]; /* by the first digit of their status */
-    struct histogram durations;  /* of requests, from the whole head to the answer */
+    _Atomic uint64_t denied[ACCESS_GATES]; /* server_count_denied() */
+    _Atomic uint64_t answers[6];           /* by the first digit of their status */
+    struct histogram durations;            /* of requests, from the whole head to the answer */
     _Atomic uint64_t closes[WS_CODE_CLASSES][3]; /* of sessions; by enum server_closed_by */
     /* Sessions of this server on all workers together, for max-sessions; NULL: this worker alone.
      */

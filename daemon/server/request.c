@@ -30,6 +30,12 @@ struct server_request *request__new(struct session *session) {
     return request;
 }
 
+void server_count_denied(const struct server_request *request, enum access_gate gate) {
+    if (request->connection) {
+        net_count(&request->connection->server->counters->denied[gate], 1);
+    }
+}
+
 void server_request_release(struct server_request *request) {
     if (--request->refs == 0) {
         free_request(request);

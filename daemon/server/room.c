@@ -68,6 +68,15 @@ static struct membership **find_link(struct session *session, struct slice name)
     return at;
 }
 
+/* Peers often choose the names. */
+static bool has_room_for(const struct session *session, struct slice name) {
+    size_t count = 0;
+    for (const struct membership *at = session->rooms; at; at = at->next) {
+        count++;
+    }
+    return count < SERVER_ROOMS_MAX && name.size <= SERVER_ROOM_NAME_MAX;
+}
+
 enum status session_join(struct session *session, struct slice name) {
     struct server *server = session->server;
     if (session->state != SESSION_OPEN) {
@@ -75,6 +84,9 @@ enum status session_join(struct session *session, struct slice name) {
     }
     if (*find_link(session, name)) {
         return STATUS_OK;
+    }
+    if (!has_room_for(session, name)) {
+        return STATUS_LIMIT;
     }
     struct room *room = room__find(server, name);
     room = room ? room : make_room(server, name);

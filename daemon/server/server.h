@@ -129,6 +129,8 @@ enum status server_request_hold(struct server_request *request);
 /* What on_head left pending, once. Nothing happens where the peer has gone, or timed out. */
 void server_decide(struct server_request *request, const struct server_route *route);
 void server_request_release(struct server_request *request);
+/* Counts that a gate has refused it; nothing where the peer is gone. */
+void server_count_denied(const struct server_request *request, enum access_gate gate);
 /* Who asks, before the decision; both are copied where the head is, size 0 stays as it was.
  * NO_MEMORY. */
 enum status server_request_name(struct server_request *request, struct slice user,
@@ -189,7 +191,10 @@ void session_wait(struct session *session, struct session_waiter *waiter); /* ca
 void session_wait_cancel(struct session_waiter *waiter);
 /* STATUS_RANGE, LIMIT, SYNTAX as ws_close_payload(); STATUS_CLOSED when it is closing already. */
 enum status session_close(struct session *session, unsigned code, struct slice reason);
-enum status session_join(struct session *session, struct slice room); /* NO_MEMORY, CLOSED */
+#define SERVER_ROOMS_MAX     1000 /* of one session */
+#define SERVER_ROOM_NAME_MAX 256  /* bytes */
+/* NO_MEMORY, CLOSED; LIMIT past one of these two. */
+enum status session_join(struct session *session, struct slice room);
 void session_leave(struct session *session, struct slice room);
 /* Calls out for every open session of the worker, which may close but not open others. */
 void server_set_each(struct server_set *set, void (*fn)(void *context, struct session *session),

@@ -90,6 +90,9 @@ void session__input(struct session *session, struct net_bytes data) {
 }
 
 static void hold(struct session *session) {
+    if (!session->is_held) {
+        bound__passed(session->server, SERVER_MAX_BACKLOG);
+    }
     session->is_held = true;
     net_stream_pause(&session->stream);
 }
@@ -300,8 +303,8 @@ bool session__push(struct session *session, struct net_frame *frame) {
         return false;
     }
     if (is_past_backlog(session, frame->size)) {
+        bound__passed(server, SERVER_MAX_BACKLOG);
         if (session__bounds(session)->slow_consumer == SERVER_SLOW_CLOSE) {
-            bound__passed(server, SERVER_MAX_BACKLOG);
             session__doom(session, WS_TRY_LATER);
         } else {
             net_count(&server->counters->broadcasts_dropped, 1);
@@ -436,6 +439,20 @@ static enum status send_close(struct session *session, unsigned code, struct sli
     return session__send_frame(session, WS_FIN | WS_OP_CLOSE, bytes);
 }
 
+/* How long the peer may take to answer our close frame. */
+static uint64_t close_wait_ms(struct session *session) {
+    uint64_t wait_ms = session__bounds(session)->handshake_timeout_ms;
+    bool is_draining = session->server->set->is_draining;
+    return is_draining && wait_ms > WS_DRAIN_CLOSE_MS ? WS_DRAIN_CLOSE_MS : wait_ms;
+}
+
+void session__end_service(struct session *session) {
+    session__doom(session, WS_GOING_AWAY);
+    if (session->state == SESSION_CLOSING && session->server->set->is_draining) {
+        net_stream_timer(&session->stream, close_wait_ms(session));
+    }
+}
+
 enum status session_close(struct session *session, unsigned code, struct slice reason) {
     if (session->state != SESSION_OPEN) {
         return STATUS_CLOSED;
@@ -446,7 +463,7 @@ enum status session_close(struct session *session, unsigned code, struct slice r
     }
     session->state = SESSION_CLOSING;
     session->close_code = (uint16_t)code;
-    net_stream_timer(&session->stream, session__bounds(session)->handshake_timeout_ms);
+    net_stream_timer(&session->stream, close_wait_ms(session));
     if (session->is_held) { /* its close frame must be read */
         session->is_held = false;
         net_stream_again(&session->stream);

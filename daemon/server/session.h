@@ -48,6 +48,7 @@ struct http_state {
     struct server_request *request;
     struct transfer *transfer;
     uint64_t deadline_ms; /* the timer is due then or earlier */
+    uint64_t body_mark;   /* stream.bytes_in when DEADLINE_BODY was set */
     uint8_t phase, deadline;
     bool is_parsing; /* http__parse() is on the stack */
     bool is_adopted; /* server_set_adopt() */
@@ -168,7 +169,7 @@ struct server_set {
     struct server_request *spare_requests;
     uint32_t spare_state_count, spare_request_count;
     uint32_t connection_count;
-    uint32_t transfer_count;
+    uint32_t read_count; /* chunks of files that are being read */
     struct list waiting_transfers;
     uint64_t date_until_ms; /* the loop's time at which `date` is another second */
     char date[HTTP_DATE_SIZE];
@@ -228,6 +229,7 @@ void session__input(struct session *session, struct net_bytes data);
 void session__on_event(struct net_stream *stream, enum net_event event, struct net_bytes data);
 void session__begin(struct session *session);               /* tells on_open */
 void session__doom(struct session *session, unsigned code); /* closes it in the next turn */
+void session__end_service(struct session *session); /* 1001; a close frame under way is hurried */
 void session__begin_timer(struct session *session);
 void session__gone(struct session *session);        /* out of rooms, table and server */
 void session__leave_place(struct session *session); /* one fewer of max-sessions */

@@ -9,7 +9,7 @@ static enum status add_server(struct server_set *set, struct server_config *conf
                               struct server_counters *counters);
 static enum status reserve_headers(struct server_set *set, uint32_t count);
 static void stop_server(struct server *server);
-static void end_sessions(struct server *server, unsigned code);
+static void end_sessions(struct server *server);
 static void check_drained(struct server_set *set);
 
 struct server_set *server_set_new(const struct server_set_options *options) {
@@ -234,7 +234,7 @@ void server_set_stop(struct server_set *set, struct slice id, bool forget) {
 }
 
 static void stop_server(struct server *server) {
-    end_sessions(server, WS_GOING_AWAY);
+    end_sessions(server);
     struct list *node = server->connections.next;
     while (node != &server->connections) {
         struct http_state *state = CONTAINER_OF(node, struct http_state, node);
@@ -244,9 +244,9 @@ static void stop_server(struct server *server) {
 }
 
 /* Backwards: one that is closed may leave the array, and the last takes its place. */
-static void end_sessions(struct server *server, unsigned code) {
+static void end_sessions(struct server *server) {
     for (uint32_t i = server->members.count; i-- > 0;) {
-        session__doom(server->members.items[i].session, code);
+        session__end_service(server->members.items[i].session);
     }
 }
 

@@ -1,26 +1,27 @@
 /* Files as answers: one chunk of a file in memory for each transfer, the next is read when the
- * kernel has taken the one before. At most TRANSFERS_MAX of a worker run; others wait in order. */
+ * kernel has taken the one before. At most READS_MAX chunks of a worker are read at once, other
+ * transfers wait in order; one whose peer does not read keeps nobody waiting. */
 #include <stdlib.h>
 #include <unistd.h>
 #include "server/session.h"
 
-#define CHUNK_BYTES   (64 * 1024)
-#define TRANSFERS_MAX 256
+#define CHUNK_BYTES (64 * 1024)
+#define READS_MAX   256
 
 struct transfer {
     struct list node; /* in set->waiting_transfers */
     struct session *session;
     struct net_job *job;     /* a chunk is being read, or NULL */
     struct server_file file; /* what is left */
-    bool is_running;
+    bool is_waiting;         /* for its turn to read */
 };
 
 static void go_on(struct transfer *transfer);
 static void on_chunk(void *context, enum status status, const struct net_file *chunk);
+static void take_chunk(struct transfer *transfer, enum status status, const struct net_file *chunk);
 static void start_waiting(struct server_set *set);
 
 enum status transfer__begin(struct session *session, const struct server_file *file) {
-    struct server_set *set = session->server->set;
     struct transfer *transfer = malloc(sizeof(*transfer));
     if (!transfer) {
         close(file->fd);
@@ -30,25 +31,25 @@ enum status transfer__begin(struct session *session, const struct server_file *f
     list_init(&transfer->node);
     session->http->transfer = transfer;
     http__set_deadline(session, DEADLINE_DRAIN, session__bounds(session)->drain_timeout_ms);
-    if (set->transfer_count >= TRANSFERS_MAX) {
-        list_append(&set->waiting_transfers, &transfer->node);
-        return STATUS_OK;
-    }
-    set->transfer_count++;
-    transfer->is_running = true;
     go_on(transfer);
     return STATUS_OK;
 }
 
 static void go_on(struct transfer *transfer) {
     struct session *session = transfer->session;
+    struct server_set *set = session->server->set;
     struct server_file *file = &transfer->file;
-    if (transfer->job || !transfer->is_running) {
+    if (transfer->job || transfer->is_waiting) {
         return;
     }
     if (file->size == 0) {
         transfer__end(transfer);
         http__answered(session, true);
+        return;
+    }
+    if (set->read_count >= READS_MAX) {
+        transfer->is_waiting = true;
+        list_append(&set->waiting_transfers, &transfer->node);
         return;
     }
     struct net_file_range range = {.fd = file->fd,
@@ -58,14 +59,26 @@ static void go_on(struct transfer *transfer) {
     transfer->job = net_file_read(session->stream.loop, &range, on_chunk, transfer);
     if (!transfer->job) {
         net_stream_close(&session->stream);
+        return;
     }
+    set->read_count++;
 }
 
 static void on_chunk(void *context, enum status status, const struct net_file *chunk) {
     struct transfer *transfer = context;
     struct session *session = transfer->session;
-    struct server_file *file = &transfer->file;
+    struct server_set *set = session->server->set;
     transfer->job = NULL;
+    set->read_count--;
+    take_chunk(transfer, status, chunk);
+    start_waiting(set);
+}
+
+/* The transfer may be gone when it returns. */
+static void take_chunk(struct transfer *transfer, enum status status,
+                       const struct net_file *chunk) {
+    struct session *session = transfer->session;
+    struct server_file *file = &transfer->file;
     if (status != STATUS_OK || chunk->bytes.size == 0) {
         /* It shrank: the length that was promised cannot be kept. */
         net_stream_close(&session->stream);
@@ -95,19 +108,19 @@ void transfer__end(struct transfer *transfer) {
         close(transfer->file.fd);
     }
     list_remove(&transfer->node);
-    if (transfer->is_running) {
-        set->transfer_count--;
+    bool was_reading = transfer->job != NULL;
+    free(transfer);
+    if (was_reading) {
+        set->read_count--;
         start_waiting(set);
     }
-    free(transfer);
 }
 
 static void start_waiting(struct server_set *set) {
-    while (set->transfer_count < TRANSFERS_MAX && !list_is_empty(&set->waiting_transfers)) {
+    while (set->read_count < READS_MAX && !list_is_empty(&set->waiting_transfers)) {
         struct transfer *next = CONTAINER_OF(set->waiting_transfers.next, struct transfer, node);
         list_remove(&next->node);
-        set->transfer_count++;
-        next->is_running = true;
+        next->is_waiting = false;
         go_on(next);
     }
 }

@@ -41,7 +41,9 @@ unsigned ws_code_class(unsigned code);               /* below WS_CODE_CLASSES */
 const char *ws_code_class_text(unsigned code_class); /* "1000" .. "1015", "3xxx", "4xxx", "other" */
 
 #define WS_CONTROL_MAX 125 /* bytes of payload of a ping, pong or close frame */
-#define WS_REASON_MAX  123
+/* At the end of service: how long a peer may take to answer our close frame. */
+#define WS_DRAIN_CLOSE_MS 2000
+#define WS_REASON_MAX     123
 /* The payload of a close frame; `out` holds WS_CONTROL_MAX. `code` WS_NO_CODE with no reason makes
  * an empty one. Returns its size, or STATUS_RANGE (the code may not be sent), STATUS_LIMIT (the
  * reason is longer than WS_REASON_MAX), STATUS_SYNTAX (the reason is not UTF-8). */

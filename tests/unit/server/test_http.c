@@ -294,17 +294,22 @@ static void slow_heads_and_bodies_get_408_and_idle_connections_end(void **state)
     struct world *world = *state;
     struct peer *head = peer_new(&world->rig), *body = peer_new(&world->rig);
     struct peer *idle = peer_new(&world->rig);
+    char much[1024];
     peer_say(head, "GET / HT");
-    peer_say(body, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
+    peer_say(body, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\nab");
     RIG_UNTIL(&world->rig, world->heads == 1);
     rig_pass(&world->rig, 9000);
     assert_int_equal(peer_count(head, "408"), 0);
     rig_pass(&world->rig, 1500);
     RIG_UNTIL(&world->rig, peer_has(head, "HTTP/1.1 408"));
     rig_pass(&world->rig, 15000);
-    peer_say(body, "c"); /* progress: 30 s more */
+    memset(much, 'c', sizeof much);
+    peer_send(body, much, sizeof much); /* progress: 30 s more */
     net_loop_turn(world->rig.loop, 2);
-    rig_pass(&world->rig, 29000);
+    rig_pass(&world->rig, 15000);
+    peer_say(body, "d"); /* none */
+    net_loop_turn(world->rig.loop, 2);
+    rig_pass(&world->rig, 14000);
     assert_int_equal(peer_count(body, "408"), 0);
     rig_pass(&world->rig, 1100);
     RIG_UNTIL(&world->rig, peer_has(body, "HTTP/1.1 408"));
