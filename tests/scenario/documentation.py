@@ -2,9 +2,11 @@
 import collections
 import os
 import pathlib
+import random
 import re
 import select
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -191,6 +193,15 @@ class Reader:
             self.log.close()
             assert code == 0, (self.top / "log").read_text()
         assert_no_report(self.top)
+
+
+def free_port():
+    """A port below those that the kernel gives to outgoing connections, of which other tests make many."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 def new_folder():

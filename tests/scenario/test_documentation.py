@@ -1,6 +1,5 @@
 """What the README shows is run: every YAML block loads, its commands do what they say, its tables know every key."""
 import re
-import socket
 
 import documentation
 from documentation import ROOT
@@ -18,11 +17,6 @@ def yaml_blocks():
     return [block.text for block in documentation.blocks(README) if block.language == "yaml"]
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
-
-
 def test_every_yaml_block_of_the_readme_loads(start):
     """proves D4"""
     assert len(yaml_blocks()) >= 3
@@ -33,7 +27,7 @@ def test_every_yaml_block_of_the_readme_loads(start):
 
 def test_the_commands_of_the_readme_do_what_it_says():
     """proves S6 S7 T1 T10 D2 D6"""
-    ports = {"127.0.0.1:8090": free_port(), "127.0.0.1:9000": free_port()}
+    ports = {name: documentation.free_port() for name in ("127.0.0.1:8090", "127.0.0.1:9000")}
     text = README
     for old, port in ports.items():
         text = text.replace(old, f"127.0.0.1:{port}")

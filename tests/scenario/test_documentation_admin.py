@@ -1,7 +1,6 @@
 """docs/admin.md with alerts.yaml and grafana-dashboard.json: configurations load, commands run, sums are right, metrics are served."""
 import json
 import re
-import socket
 import subprocess
 
 import pytest
@@ -46,17 +45,12 @@ def test_every_configuration_loads(start, tmp_path):
         assert result.returncode == 0, f"{block}\n{result.stdout}"
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
-
-
 @pytest.fixture
 def reader():
     """Somebody with the default configuration and metrics, in a folder that stands for /."""
     with documentation.new_folder() as folder:
         reader = documentation.Reader(folder)
-        reader.port, reader.metrics = free_port(), free_port()
+        reader.port, reader.metrics = documentation.free_port(), documentation.free_port()
         (reader.top / "build").mkdir()  # where `make install` puts what it makes, as others may do at this moment
         for name in ("bellwired", "bellwire", "bellwire-exec"):
             (reader.top / "build" / name).symlink_to(BUILD / name)

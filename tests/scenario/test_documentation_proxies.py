@@ -101,11 +101,6 @@ LANGUAGES = {"caddy": "caddyfile", "nginx": "nginx", "apache2": "apache"}
 CONFIGURE = {"caddy": configure_caddy, "nginx": configure_nginx, "apache2": configure_apache2}
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
-
-
 class Proxy:
     """One program with the configuration of the page, as a process without rights."""
 
@@ -114,7 +109,7 @@ class Proxy:
         self.process = None
         try:
             path, root = find(program, self.top)
-            self.ports = {"http": free_port(), "https": free_port()}
+            self.ports = {scheme: documentation.free_port() for scheme in ("http", "https")}
             arguments = CONFIGURE[program](self.top, self.page(program), root)
             self.adapt(upstream)
             self.launch([path, *arguments], root)

@@ -1,6 +1,5 @@
 """docs/tasks.md, done word for word: its files are written, its commands run, and what they print is compared."""
 import re
-import socket
 
 import pytest
 
@@ -34,10 +33,9 @@ def do(reader, text):
 
 @pytest.fixture(scope="module")
 def reader():
-    with documentation.new_folder() as folder, socket.create_server(("127.0.0.1", 0)) as free:
+    with documentation.new_folder() as folder:
         reader = documentation.Reader(folder)
-        reader.port = free.getsockname()[1]
-        free.close()
+        reader.port = documentation.free_port()
         try:
             do(reader, SECTIONS[FIRST])
             yield reader
