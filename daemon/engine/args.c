@@ -342,5 +342,7 @@ bool args_build(struct prepare *p, size_t args_size, struct arg_block *out) {
     bool is_good = settle_holes(p);
     *out = (struct arg_block){
         .constant = p->args, .size = args_size, .holes = p->holes, .hole_count = p->hole_count};
+    for (size_t i = 0; i < p->hole_count; i++)
+        out->needs_session |= p->holes[i].tpl && expr_needs_session(p->holes[i].tpl);
     return is_good;
 }

@@ -184,7 +184,8 @@ bool fill__args(struct strand *strand, const struct program_step *def, const voi
         return false;
     }
     memcpy(copy, block->constant, block->size);
-    (void)run__scope(run); /* once for all holes */
+    if (block->needs_session)
+        (void)run__scope(run); /* once for all holes */
     for (size_t i = 0; i < block->hole_count; i++) {
         const struct arg_hole *hole = &block->holes[i];
         if (fill_hole(run, hole, copy, why))

@@ -40,6 +40,7 @@ struct arg_block {
     size_t size;
     const struct arg_hole *holes;
     size_t hole_count;
+    bool needs_session; /* a template of them may read `session.` names */
 };
 
 enum step_kind {

@@ -143,7 +143,7 @@ static void begin(struct run *run) {
     run->state = RUN_GOING;
     if (run->task->timeout_ms)
         run->deadline_ns = engine__now_ns(engine) + run->task->timeout_ms * 1000000;
-    (void)strand__push(&run->main, (struct frame){.chain = &run->task->actions}); /* inline: fits */
+    run->main.frames[run->main.depth++] = (struct frame){.chain = &run->task->actions};
     if (run->is_cancelled)
         run->main.signal = SIGNAL_CANCEL;
     else if (run->task->var_count && !vars_begin(run))

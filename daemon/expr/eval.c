@@ -55,8 +55,13 @@ static enum status refused_variable(const struct lookup *lookup, enum status sta
 /* A variable without a path behind it, as most are. */
 static enum status plain_variable(const struct lookup *lookup, const struct expr_scope *scope,
                                   struct value *out, char *why) {
-    enum status status =
-        variable__eval(lookup->variable, lookup->argument, scope, scope->arena, out);
+    const struct expr_variable *variable = lookup->variable;
+    void *source = scope->sources[variable->family];
+    if (!source) {
+        *out = empty_of(variable);
+        return STATUS_OK;
+    }
+    enum status status = variable->get(source, lookup->argument, scope->arena, out);
     return status == STATUS_OK ? STATUS_OK : refused_variable(lookup, status, why);
 }
 

@@ -163,6 +163,7 @@ const struct expr_template *expr_compile(struct expr_set *set, struct slice text
                                          const struct expr_names *names, struct expr_report report);
 bool expr_is_constant(const struct expr_template *tpl);      /* no `${...}` in it */
 struct slice expr_constant(const struct expr_template *tpl); /* its text, `$${` resolved */
+bool expr_needs_session(const struct expr_template *tpl);    /* may read expr_scope.session */
 uint8_t
 expr_type(const struct expr_template *tpl); /* enum value_type when known at load, else VALUE_NIL */
 /* The parts of a template in order, for checks at load (html:): constant text, or a hole with its

@@ -328,6 +328,17 @@ struct slice expr_constant(const struct expr_template *tpl) {
     return tpl->constant;
 }
 
+/* What an expression reads is known to Lua alone. */
+bool expr_needs_session(const struct expr_template *tpl) {
+    for (uint32_t i = 0; i < tpl->count; i++) {
+        const struct part *part = &tpl->parts[i];
+        if (part->kind == PART_CHUNK ||
+            (part->kind == PART_LOOKUP && part->lookup.kind == LOOKUP_SESSION))
+            return true;
+    }
+    return false;
+}
+
 uint8_t expr_type(const struct expr_template *tpl) { return tpl->type; }
 
 size_t expr_parts(const struct expr_template *tpl, struct expr_part *parts, size_t capacity) {

@@ -216,6 +216,18 @@ static void the_parts_of_a_template_can_be_listed(void **state) {
     assert_int_equal(expr_parts(compiled(f, "x"), NULL, 0), 1);
 }
 
+static void only_what_may_read_the_session_needs_it(void **state) {
+    struct fixture *f = *state;
+    static const char *const without[] = {"x", "${deploy.stdout}", "${HttpQueryParam(n)}",
+                                          "a${deploy.stdout}${global.topics.x}"};
+    static const char *const with[] = {"${session.nick}", "a${deploy.stdout}${session.nick}b",
+                                       "${1 + 1}"};
+    for (size_t i = 0; i < ARRAY_SIZE(without); i++)
+        assert_false(expr_needs_session(compiled(f, without[i])));
+    for (size_t i = 0; i < ARRAY_SIZE(with); i++)
+        assert_true(expr_needs_session(compiled(f, with[i])));
+}
+
 static void names_that_are_taken_are_no_slots(void **state) {
     (void)state;
     char why[EXPR_WHY_MAX];
@@ -275,6 +287,7 @@ int main(void) {
         TEST(html_escapes_what_is_interpolated_alone),
         TEST(json_in_a_script_is_safe_there_and_escaped_elsewhere),
         TEST(the_parts_of_a_template_can_be_listed),
+        TEST(only_what_may_read_the_session_needs_it),
         TEST(names_that_are_taken_are_no_slots),
         TEST(many_parts_are_put_together),
         TEST(memory_that_a_run_may_not_have_is_a_status),
