@@ -172,10 +172,7 @@ class Reader:
         self.drain = subprocess.Popen(["cat"], stdin=self.daemon.stdout, stdout=self.log)
 
     def write(self, block):
-        path = self.files_in / file_of(block)
-        path.write_text(block.text)
-        if block.text.startswith("#!"):
-            path.chmod(0o755)
+        (self.files_in / file_of(block)).write_text(block.text)
 
     def end_terminals(self):
         for terminal in self.terminals.values():
