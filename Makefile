@@ -227,7 +227,7 @@ deb: all
 	rm -rf $(BUILD)/deb && mkdir -p $(DEB_DIR)
 	cp -r scripts/deb $(DEB_DIR)/debian && rm $(DEB_DIR)/debian/changelog.in
 	sed -e 's/@VERSION@/$(DEB_VERSION)/' -e "s/@DATE@/$$(date -R -r CHANGELOG.md)/" scripts/deb/changelog.in >$(DEB_DIR)/debian/changelog
-	cd $(DEB_DIR) && TOP=$(CURDIR) dpkg-buildpackage -b -us -uc -d
+	cd $(DEB_DIR) && TOP=$(CURDIR) TOP_BUILD=$(BUILD) TOP_LTO=$(LTO) dpkg-buildpackage -b -us -uc -d
 	@ls $(BUILD)/deb/*.deb
 clean:
 	rm -rf build

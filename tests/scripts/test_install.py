@@ -14,8 +14,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = os.environ.get("BUILD", "build")
 
 
-def make(target, folder):
-    return subprocess.run(["make", target, f"DESTDIR={folder}", "PREFIX=/usr", f"BUILD={BUILD}", "-o", "all"], cwd=ROOT,
+def make(target, folder, prefix="/usr"):
+    return subprocess.run(["make", target, f"DESTDIR={folder}", f"PREFIX={prefix}", f"BUILD={BUILD}", "-o", "all"], cwd=ROOT,
                           capture_output=True, text=True, check=True)
 
 
@@ -55,11 +55,21 @@ def test_a_configuration_that_is_there_is_kept(installed):
     path.write_text(before)
 
 
-def test_uninstall_leaves_configuration_alone(tmp_path):
-    make("install", tmp_path)
-    make("uninstall", tmp_path)
-    left = files(tmp_path)
-    assert left and all(name.startswith("etc/bellwire/") for name in left), left
+@pytest.mark.parametrize("prefix", ["/usr", "/usr/local", "/opt/bellwire-1"])
+def test_uninstall_leaves_the_configuration_and_nothing_else_of_ours(tmp_path, prefix):
+    make("install", tmp_path, prefix)
+    unit = (tmp_path / f"{prefix[1:]}/lib/systemd/system/bellwire.service").read_text()
+    assert f"ExecStart={prefix}/bin/bellwired\n" in unit and "@" not in unit.replace("@system-service", "").replace(
+        "@privileged", "")
+    mine = tmp_path / "etc/bellwire/bellwire.yaml"
+    assert mine.read_text().startswith(f"# yaml-language-server: $schema={prefix}/share/bellwire/")
+    mine.write_text("# mine\n")
+    make("install", tmp_path, prefix)
+    make("uninstall", tmp_path, prefix)
+    left = [path for path in files(tmp_path) if not path.startswith("etc/bellwire/")]
+    assert not left and mine.read_text() == "# mine\n", left
+    folders = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("bellwire*") if path.is_dir()]
+    assert sorted(set(folders) - {prefix[1:]}) == ["etc/bellwire"], folders
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
