@@ -1,4 +1,4 @@
-"""What breaks under the daemon: its database locked, full, damaged, gone; itself killed at any moment.
+"""What breaks under the daemon: its database locked, read-only, full, damaged, gone; the clock set; itself killed at any moment.
 
 KILL_ROUNDS says how often it is killed (20). proves D5 D6 D8
 """
@@ -270,3 +270,156 @@ def test_a_daemon_that_is_killed_loses_no_acknowledged_edit(start):
         assert there - doubtful <= wanted, "a removed server is back"
         known = [{name for name in there if f"e{which}-" in name} for which in range(2)]
     print(f"killed {ROUNDS} times amid {edits} edits and {reloads} reloads, {len(there)} servers left")
+
+
+# ---- the clock
+
+CLOCK = """
+workers: 1
+tasks:
+  now:
+    triggers: [{http-request: /now}]
+    actions: [{http-response: "${time.now()}"}]
+  rare:
+    at-most: {runs: 1, per: 1h}
+    triggers: [{http-request: /rare}]
+    actions: [{http-response: done}]
+  soon:
+    triggers: [{http-request: /soon}]
+    actions: [{wait: 100ms}, {http-response: done}]
+  beat:
+    triggers: [{every: 50ms}]
+    actions: [{log: beat}]
+  waits:
+    triggers: [{http-request: {path: /waits, respond: 200}}]
+    actions: [{log: waiting}, {wait: 1s}, {log: waited}]
+  keep:
+    triggers: [{http-request: "/keep/{n}"}]
+    actions: [{set: {global.n: "${HttpPathParam(n)}"}}]
+"""
+DAY = 24 * 3600
+
+
+@pytest.fixture
+def steps(tmp_path):
+    """What makes a clock that can be set: a library to preload, and the function that sets it."""
+    library, offset = tmp_path / "clock_step.so", tmp_path / "offset"
+    source = pathlib.Path(__file__).with_name("clock_step.c")
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
+    offset.write_text("0")
+
+    def step(seconds):
+        (tmp_path / "next").write_text(str(seconds))
+        (tmp_path / "next").rename(offset)
+    return {"LD_PRELOAD": str(library), "CLOCK_STEP": str(offset)}, step
+
+
+def assert_beats(daemon):
+    mark = daemon.log.mark()
+    daemon.log.wait("beat", count=3, since=mark)
+
+
+@pytest.mark.skipif(str(harness.BUILD).endswith(("address", "thread")), reason="a sanitizer must be the first library")
+@pytest.mark.parametrize("seconds", [-400 * DAY, 400 * DAY])
+def test_a_clock_that_is_set_moves_what_is_shown_and_nothing_else(start, steps, seconds):
+    """Waits, beats, rates, time-outs and what is kept do not notice. proves T6 T9 T15 M8"""
+    env, step = steps
+    daemon = start(CLOCK, env=env, workers=1)
+    before = float(daemon.http("GET", "/now").text)
+    assert_beats(daemon)
+    assert daemon.http("GET", "/rare").status == 200
+    assert daemon.http("GET", "/waits").status == 200
+    daemon.log.wait("waiting")
+    with daemon.raw() as raw:
+        raw.send(b"GET /now HTTP/1.1\r\nHost: localhost\r\n")
+        step(seconds)
+        raw.send(b"\r\n")
+        answer = raw.response()
+    assert answer.status == 200 and abs(float(answer.body) - before - seconds) < 600
+    assert daemon.http("GET", "/soon").text == "done"
+    assert daemon.http("GET", "/rare").status == 429
+    assert_beats(daemon)
+    daemon.log.wait("waited")
+    assert daemon.http("GET", "/keep/7").status == 204
+    harness.wait_for(lambda: kept(daemon) == "7", "what is set now is written")
+    assert add(daemon, "later")[0] < 300
+    daemon.stop()
+    step(0)
+    daemon.restart()
+    assert daemon.manager_json("var", "get", "n")["value"] == "7"
+    assert daemon.http("GET", "/rare").status == 200
+
+
+def kept(daemon):
+    connection = sqlite3.connect(f"file:{daemon.state / 'bellwire.db'}?mode=ro", uri=True)
+    try:
+        row = connection.execute("SELECT value FROM globals WHERE name = 'n'").fetchone()
+        return row and json.loads(row[0])
+    finally:
+        connection.close()
+
+
+# ---- a database that may not be written
+
+
+@pytest.fixture
+def freeze():
+    """Makes files immutable, also for who has them open; undone at the end."""
+    frozen = []
+
+    def freeze_(*files):
+        done = subprocess.run(["chattr", "+i", *files], capture_output=True, text=True, check=False)
+        frozen.extend(files)
+        if done.returncode:
+            pytest.skip("files cannot be made immutable here: " + done.stderr.strip())
+
+    def thaw():
+        while frozen:
+            subprocess.run(["chattr", "-i", frozen.pop()], capture_output=True, check=False)
+    yield freeze_, thaw
+    thaw()
+
+
+def test_a_read_only_database_refuses_edits_and_nothing_else(start, freeze):
+    """The index of its log (-shm) is memory that SQLite shares with readers; it stays writable. proves D8"""
+    daemon = start(CONFIG)
+    freeze[0](daemon.state / "bellwire.db", daemon.state / "bellwire.db-wal")
+    assert_serves_degraded(daemon)
+    freeze[1]()
+    assert_recovers(daemon)
+
+
+# ---- a loop that is kept busy
+
+
+BUSY = """
+workers: 2
+expression-time: 50ms
+tasks:
+  page:
+    triggers: [{http-request: /page}]
+    actions: [{http-response: here}]
+  busy:
+    triggers: [{server-message: /busy}]
+    actions:
+      - set: {a: "${(function() while true do end end)()}"}
+        on-error: continue
+      - send-message: "${LastErrorDescription}"
+"""
+
+
+def test_an_expression_that_runs_on_keeps_a_worker_for_its_bound_and_no_longer(start):
+    """Many at once: each ends as a step error, and in between others of the same worker are served. proves T3"""
+    daemon = start(BUSY, workers=2)
+    peers = [daemon.ws("/busy") for _ in range(2)]
+    for peer in peers:
+        for _ in range(3):
+            peer.send("go")
+    for _ in range(4):
+        assert daemon.http("GET", "/page").text == "here"
+    for peer in peers:
+        for _ in range(3):
+            assert "expression-time" in peer.recv()
+        peer.close()
+    limit = next(row for row in daemon.manager_json("limits") if row["key"] == "expression-time")
+    assert limit["refused"] == 6

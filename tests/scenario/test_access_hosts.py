@@ -1,5 +1,7 @@
 """Host names, origins and proxies, as plain requests show them."""
+import re
 import socket
+import urllib.request
 
 import pytest
 
@@ -146,3 +148,24 @@ def test_wrong_lists_are_errors_at_their_place(start, keys, message):
     done = start.check(with_server(keys))
     assert done.returncode == (78 if message else 0)
     assert message in done.stdout and (not message or "bellwire.yaml:1:" in done.stdout)
+
+
+def test_refusals_are_counted_by_their_reason(start):
+    """In stats and metrics, with as many labels as there are reasons. proves S18 S19 D7"""
+    d = start({"bellwire.yaml": '    metrics: {bind: "127.0.0.1:0"}\n' + with_server("auth: {bearer: {file: tokens}}"), "tokens": "secret\n"})
+    known = {"Authorization": "Bearer secret"}
+    cases = {"host": ({"Host": "example.org"}, 403), "origin": ({"Origin": "https://example.org"}, 403),
+             "site": ({"Sec-Fetch-Site": "cross-site"}, 403), "prefetch": ({"Sec-Purpose": "prefetch", **known}, 503),
+             "credentials": ({}, 401)}
+    for number, (headers, status) in enumerate(cases.values()):
+        for _ in range(number + 1):
+            assert d.http("GET", "/hello", headers=headers).status == status
+    assert d.http("GET", "/hello", headers=known).status == 200
+    wanted = {"signature": 0, "busy": 0, **{reason: number + 1 for number, reason in enumerate(cases)}}
+    stats = d.manager_json("stats")
+    assert stats["http"]["denied"] == wanted and stats["servers"]["main"]["http"]["denied"] == wanted
+    address = d.log.wait("metrics are served")["fields"]["address"]
+    with urllib.request.urlopen(f"http://{address}/metrics") as page:
+        text = page.read().decode()
+    told = dict(re.findall(r'bellwire_http_denied_total{server="main",reason="(\w+)"} (\d+)', text))
+    assert {reason: int(count) for reason, count in told.items()} == wanted

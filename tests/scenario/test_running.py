@@ -138,6 +138,30 @@ def test_term_lets_runs_finish_and_closes_sessions(start):
     assert daemon.wait_exit() == 0
 
 
+def test_term_does_not_wait_for_the_close_frames_of_the_dead(start):
+    """Peers that answer nothing, or read nothing, are waited for a moment, whatever the time-outs. proves D3"""
+    d = start("""
+        shutdown-timeout: 1h
+        servers: {main: {bind: "127.0.0.1:0", handshake-timeout: 1h, drain-timeout: 1h}}
+        tasks:
+          flood:
+            triggers: [{server-message: /flood}]
+            actions: [{repeat: {times: 100}, do: [{send-message: "${('x'):rep(60000)}"}]}]
+          leave:
+            triggers: [{server-message: /leave}]
+            actions: [{close-session: 1000}]
+    """)
+    silent, flooded, leaving = d.ws("/flood"), d.ws("/flood"), d.ws("/leave")
+    flooded.send("go")
+    leaving.send("go")
+    assert leaving.recv_frame().opcode == 8
+    d.terminate()
+    assert silent.recv_frame().payload[:2] == (1001).to_bytes(2, "big")
+    assert d.wait_exit() == 0
+    for peer in (silent, flooded, leaving):
+        peer.socket.close()
+
+
 def test_what_does_not_finish_is_cancelled_and_listed(start):
     """proves D3"""
     daemon = start("""
