@@ -65,9 +65,14 @@ void dispatch__head(void *context, struct server_request *request, struct server
     /* The body may come turns later, and the program may be another one by then. */
     request->attachment = (void *)(uintptr_t)triggers->generation;
     gate__auth(triggers, request, &args->auth, out);
-    if (out->status == 401)
-        engine_note_refusal(triggers->engine, note_request(triggers, request), trigger, "auth",
-                            SLICE("no credentials that are accepted"));
+    if (out->status)
+        dispatch__note_refusal(triggers, request, trigger);
+}
+
+void dispatch__note_refusal(struct triggers *triggers, const struct server_request *request,
+                            const struct trigger *trigger) {
+    engine_note_refusal(triggers->engine, note_request(triggers, request), trigger, "auth",
+                        gate__seen(triggers));
 }
 
 static void log_unknown_path(struct triggers *triggers, const struct trigger_server *server,
@@ -107,6 +112,26 @@ static bool is_accepted(const struct trigger_server *server, struct slice path) 
     return false;
 }
 
+/* Without credentials of its own the path has those of the server, which guard all its tasks. */
+static void note_upgrade_refusal(struct triggers *triggers, const struct trigger_server *server,
+                                 const struct server_request *request,
+                                 const struct trigger *guard) {
+    const struct http_route *few[16];
+    const struct task *noted = guard ? guard->task : NULL;
+    uint64_t event = note_request(triggers, request);
+    if (guard) {
+        engine_note_refusal(triggers->engine, event, guard, "auth", gate__seen(triggers));
+        return;
+    }
+    size_t count = http_router_all(server->ws, request->http.path, few, ARRAY_SIZE(few));
+    for (size_t i = 0; i < count && i < ARRAY_SIZE(few); i++) {
+        const struct trigger *trigger = few[i]->value;
+        if (index__is_accepting(trigger) && trigger->task != noted)
+            engine_note_refusal(triggers->engine, event, trigger, "auth", gate__seen(triggers));
+        noted = trigger->task;
+    }
+}
+
 static const struct trigger *best_of(const struct http_router *router, struct slice path) {
     uint64_t allowed;
     const struct http_route *route =
@@ -127,6 +152,8 @@ static void head_of_upgrade(struct triggers *triggers, const struct trigger_serv
     const struct trigger *decider = best_of(server->deciders, path);
     const struct trigger_upgrade *own = guard ? guard->args : NULL;
     gate__auth(triggers, request, own ? &own->auth : NULL, out);
+    if (out->status)
+        note_upgrade_refusal(triggers, server, request, guard);
     if (decider && !out->status && !out->is_pending)
         upgrade__ask(triggers, decider, request, out);
 }
@@ -173,26 +200,26 @@ void dispatch__request(void *context, struct server_request *request) {
         event__json_deinit(&event.json);
 }
 
+uint16_t event__refusal(const struct run_verdict *verdict, uint32_t unmet,
+                        struct event_retry *retry) {
+    retry->header = (struct http_header){.name = SLICE_NONE};
+    if (verdict->gate == RUN_UNMET)
+        return (uint16_t)(verdict->status ? verdict->status : unmet);
+    uint64_t after_s = verdict->retry_after_ms < 1000 ? 1 : (verdict->retry_after_ms + 999) / 1000;
+    int size = snprintf(retry->seconds, sizeof retry->seconds, "%" PRIu64, after_s);
+    retry->header = (struct http_header){SLICE("Retry-After"), {retry->seconds, (size_t)size}};
+    return verdict->gate == RUN_MEMORY ? 503 : 429;
+}
+
 static void refuse(struct server_request *request, const struct trigger *trigger,
                    const struct run_verdict *verdict) {
-    struct server_response response = {.status = 429,
+    char text[96];
+    struct event_retry retry;
+    const struct trigger_http *args = trigger->args;
+    struct server_response response = {.status = event__refusal(verdict, args->unmet, &retry),
+                                       .headers = &retry.header,
+                                       .header_count = retry.header.name.size > 0,
                                        .content_type = SLICE("text/plain; charset=utf-8")};
-    char seconds[24], text[96];
-    struct http_header retry = {.name = SLICE("Retry-After")};
-    if (verdict->gate == RUN_UNMET) {
-        uint32_t status =
-            verdict->status ? verdict->status : ((const struct trigger_http *)trigger->args)->unmet;
-        response.status = (uint16_t)status;
-    } else {
-        uint64_t after_s =
-            verdict->retry_after_ms < 1000 ? 1 : (verdict->retry_after_ms + 999) / 1000;
-        int size = snprintf(seconds, sizeof seconds, "%" PRIu64, after_s);
-        retry.value = (struct slice){seconds, (size_t)size};
-        response.headers = &retry;
-        response.header_count = 1;
-        if (verdict->gate == RUN_MEMORY)
-            response.status = 503;
-    }
     int size =
         snprintf(text, sizeof text, SLICE_FMT "\n", SLICE_ARG(http_status_text(response.status)));
     response.body = (struct slice){text, (size_t)size};

@@ -4,8 +4,6 @@
  *
  * States  open -> decided -> over. What ends it undecided: the end of its run (500), its time
  * (504). Thread  its worker's. */
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "triggers/event.h"
@@ -166,17 +164,9 @@ enum status triggers_decide(struct run *run, const struct triggers_decision *dec
 static void refuse(struct upgrade *upgrade, const struct run_verdict *verdict) {
     struct server_route *route = &upgrade->route;
     upgrade->state = UPGRADE_DECIDED;
-    if (verdict->gate == RUN_UNMET) {
-        route->status = (uint16_t)(verdict->status ? verdict->status : 403);
-        return;
-    }
-    uint64_t after_s = verdict->retry_after_ms < 1000 ? 1 : (verdict->retry_after_ms + 999) / 1000;
-    int size = snprintf(upgrade->retry_text, sizeof upgrade->retry_text, "%" PRIu64, after_s);
-    upgrade->retry =
-        (struct http_header){SLICE("Retry-After"), {upgrade->retry_text, (size_t)size}};
-    route->status = verdict->gate == RUN_MEMORY ? 503 : 429;
-    route->headers = &upgrade->retry;
-    route->header_count = 1;
+    route->status = event__refusal(verdict, 403, &upgrade->retry);
+    route->headers = &upgrade->retry.header;
+    route->header_count = upgrade->retry.header.name.size > 0;
 }
 
 /* The decision was made before the run first waited. What it says lives until the next one. */

@@ -84,6 +84,15 @@ struct request_event {
     bool is_held; /* a heap copy has taken over */
 };
 
+/* How a caller is told that its run was refused: the status, and when to come again (`retry`, its
+ * name of size 0 where that would not help). `unmet` is the status of conditions without one. */
+struct event_retry {
+    struct http_header header;
+    char seconds[24];
+};
+uint16_t event__refusal(const struct run_verdict *verdict, uint32_t unmet,
+                        struct event_retry *retry);
+
 /* A handshake that a task decides (dispatch_upgrade.c); counted by the dispatcher and held events.
  */
 enum upgrade_state { UPGRADE_OPEN, UPGRADE_DECIDED, UPGRADE_OVER };
@@ -94,8 +103,7 @@ struct upgrade {
     struct server_request *request; /* held */
     struct arena arena;             /* of the decision */
     struct server_route route;
-    struct http_header retry; /* of a refusal */
-    char retry_text[24];
+    struct event_retry retry;       /* of a refusal */
     const char *fault_kind, *fault; /* for server-error; NULL: a task has decided */
     enum upgrade_state state;
     uint32_t refs;
@@ -189,6 +197,9 @@ void path_class__forget_all(struct map *classes);
 
 void dispatch__head(void *context, struct server_request *request, struct server_route *out);
 void dispatch__request(void *context, struct server_request *request);
+/* For `why`: credentials, of which gate__seen() tells, have kept `trigger` from being fired. */
+void dispatch__note_refusal(struct triggers *triggers, const struct server_request *request,
+                            const struct trigger *trigger);
 void dispatch__open(void *context, struct session *session);
 void dispatch__message(void *context, struct session *session, const struct ws_message *message);
 void dispatch__close(void *context, struct session *session, const struct server_close *close);

@@ -36,11 +36,13 @@ struct gate {
     char peer[ACCESS_PEER_MAX];
     struct http_header headers[ACCESS_HEADERS_MAX + 1];
     struct access_answer answer;
+    char seen[ACCESS_SEEN_MAX];
+    size_t seen_size;
 };
 
 static void deny(struct gate *gate, const struct trigger_auth *own, const struct access_auth *ways,
                  struct server_route *out);
-static void busy(const struct server_request *request, struct server_route *out);
+static void busy(struct gate *gate, const struct server_request *request, struct server_route *out);
 static bool begin_password(struct triggers *triggers, struct server_request *request,
                            const struct access_password *password);
 static void work_on_password(struct crypto_job *job);
@@ -133,6 +135,30 @@ bool gate__speculation(const struct triggers *triggers, const struct server_requ
 
 /* ---- with which credentials ------------------------------------------------------------------ */
 
+struct slice gate__seen(const struct triggers *triggers) {
+    return (struct slice){triggers->gate->seen, triggers->gate->seen_size};
+}
+
+static void keep_seen(struct gate *gate, struct slice text) {
+    if (text.bytes != gate->seen)
+        memcpy(gate->seen, text.bytes, text.size); /* fits: a constant of ours */
+    gate->seen_size = text.size;
+}
+
+static void see_credentials(struct triggers *triggers, const struct server_request *request,
+                            const struct access_auth *ways, struct slice user) {
+    struct gate *gate = triggers->gate;
+    const struct access_request asked = {.http = &request->http, .scratch = &gate->scratch};
+    keep_seen(gate, access_credentials_seen(ways, &asked, user, gate->seen));
+}
+
+static void see_signature(struct triggers *triggers, const struct server_request *request,
+                          const struct trigger_hmac *hmac) {
+    const struct clock *clock = net_loop_clock(triggers->loop);
+    keep_seen(triggers->gate, access_signature_seen(&hmac->signature, &request->http,
+                                                    clock->wall_ms(clock), triggers->gate->seen));
+}
+
 void gate__auth(struct triggers *triggers, struct server_request *request,
                 const struct trigger_auth *own, struct server_route *out) {
     struct gate *gate = triggers->gate;
@@ -152,18 +178,20 @@ void gate__auth(struct triggers *triggers, struct server_request *request,
         grant = access_authenticate(ways, &asked, &password, &out->user);
     }
     if (grant == ACCESS_ASK && gate->denied != request) {
-        out->user = SLICE_NONE;
         if (!gate->is_late && begin_password(triggers, request, &password))
             out->is_pending = true;
         else
-            busy(request, out);
-    } else if (grant != ACCESS_GRANTED) {
-        out->user = SLICE_NONE;
-        if (!may_sign) { /* else the body tells */
-            server_count_denied(request, ACCESS_CREDENTIALS);
-            deny(gate, is_own ? own : NULL, ways, out);
-        }
+            busy(gate, request, out);
+    } else if (grant != ACCESS_GRANTED && !may_sign) { /* else the body tells */
+        server_count_denied(request, ACCESS_CREDENTIALS);
+        if (ways)
+            see_credentials(triggers, request, ways, out->user);
+        else
+            see_signature(triggers, request, &own->hmac);
+        deny(gate, is_own ? own : NULL, ways, out);
     }
+    if (grant != ACCESS_GRANTED)
+        out->user = SLICE_NONE;
     if (grant == ACCESS_ASK)
         crypto_wipe(&password, sizeof password);
     arena_reset(&gate->scratch);
@@ -181,11 +209,13 @@ static void deny(struct gate *gate, const struct trigger_auth *own, const struct
     out->header_count = count;
 }
 
-static void busy(const struct server_request *request, struct server_route *out) {
+static void busy(struct gate *gate, const struct server_request *request,
+                 struct server_route *out) {
     static const struct http_header retry = {{"Retry-After", 11}, {"1", 1}};
     out->status = 503;
     server_count_denied(request, ACCESS_BUSY);
     out->text = SLICE("too many credentials are being checked");
+    keep_seen(gate, out->text);
     out->headers = &retry;
     out->header_count = 1;
 }
@@ -305,7 +335,8 @@ static bool check_now(struct triggers *triggers, struct server_request *request,
     if (is_short)
         return true;
     if (!text.bytes || !begin_signature(triggers, request, hmac, signature)) {
-        busy(request, &route);
+        busy(triggers->gate, request, &route);
+        dispatch__note_refusal(triggers, request, request->route);
         answer(request, &route);
     }
     return false;
@@ -325,6 +356,8 @@ bool gate__signature(struct triggers *triggers, struct server_request *request,
         return true;
     }
     server_count_denied(request, ACCESS_SIGNATURE);
+    see_signature(triggers, request, &own->hmac);
+    dispatch__note_refusal(triggers, request, request->route);
     deny(gate, own, own->ways, &route);
     answer(request, &route);
     return false;

@@ -42,6 +42,8 @@ bool gate__speculation(const struct triggers *triggers, const struct server_requ
  * in the user, a refusal, or pending. The manager needs none: it is who may change them. */
 void gate__auth(struct triggers *triggers, struct server_request *request,
                 const struct trigger_auth *own, struct server_route *out);
+/* What the request had to show that was refused last, for `why`; until the next call. */
+struct slice gate__seen(const struct triggers *triggers);
 /* The signature of a whole request. False: it was answered, or is called for again later. */
 bool gate__signature(struct triggers *triggers, struct server_request *request,
                      const struct trigger_auth *own);

@@ -141,6 +141,13 @@ bool access_password_fits(const struct access_password *password);
 void access_cache_add(struct access_cache *cache, const struct access_password *password,
                       uint64_t now_ms);
 
+/* What a request that was refused had to show, for people and without what is secret, into `out` of
+ * ACCESS_SEEN_MAX. `user` is whom of the file it named, or empty. */
+#define ACCESS_SEEN_MAX 256
+struct slice access_credentials_seen(const struct access_auth *auth,
+                                     const struct access_request *request, struct slice user,
+                                     char *out);
+
 /* ---- signatures of requests ------------------------------------------------------------------ */
 enum access_encoding { ACCESS_HEX, ACCESS_BASE64 };
 struct access_signature {
@@ -157,5 +164,9 @@ bool access_signature_read(const struct access_signature *its, const struct http
 /* Whether it is that of `bytes`. Takes some milliseconds for each MiB. */
 bool access_signature_fits(const struct access_signature *its, struct slice bytes,
                            const uint8_t *signature);
+
+/* As access_credentials_seen(), of a signature that did not do. */
+struct slice access_signature_seen(const struct access_signature *its,
+                                   const struct http_request *request, uint64_t wall_ms, char *out);
 
 #endif

@@ -97,7 +97,7 @@
       "of key value set_at refused")                                                               \
     X(why, "why", "", "[TASK]", "GET", "/v1/why",                                                  \
       "tells of the last events which tasks were considered, and what kept each from running",     \
-      "at:time event task fired reason")                                                           \
+      "")                                                                                          \
     X(log, "log", "",                                                                              \
       "[-f] [--task T] [--run R] [--session S] [--level L]", "GET", "/v1/log",                     \
       "prints the latest lines of the log; with -f goes on", "")                                   \

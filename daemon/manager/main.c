@@ -141,7 +141,7 @@ static void show_text(const struct manager *manager, const json_t *body) {
             print_response(body);
             break;
         case COMMAND_why:
-            print_why(body, commands[manager->command].columns);
+            print_why(body);
             break;
         case COMMAND_session_send:
             (void)printf("sent\n");

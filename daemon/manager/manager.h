@@ -60,10 +60,11 @@ char *command_body(const struct manager *manager);   /* JSON, or NULL for GET */
 /* ---- what is printed ------------------------------------------------------------------------- */
 void print_table(const json_t *rows, const char *columns);
 void print_members(const json_t *object);
-void print_why(const json_t *events, const char *columns);
 void print_changes(const json_t *reload); /* of a reload, or its errors */
 void print_log_line(struct slice line);
 void print_response(const json_t *run); /* of `task run` */
+void print_why(const json_t *entries);
+char *age_of(const char *rfc3339); /* `12s ago`; the caller frees it */
 /* Says what the API refused; the exit code. */
 int print_refusal(const struct manager *manager, const struct answer *answer);
 

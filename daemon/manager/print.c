@@ -39,7 +39,7 @@ static void spell_span(uint64_t seconds, char *out, size_t room) {
                        (unsigned long long)(seconds / 3600 % 24));
 }
 
-static char *spell_time(const char *rfc3339) {
+char *age_of(const char *rfc3339) {
     struct tm tm = {0};
     char span[64];
     const char *end = strptime(rfc3339, "%Y-%m-%dT%H:%M:%S", &tm);
@@ -76,7 +76,7 @@ static char *spell(const json_t *value, enum cell_kind kind) {
     if (!value || json_is_null(value))
         return base_strdup(SLICE(""));
     if (json_is_string(value))
-        return kind == CELL_TIME ? spell_time(json_string_value(value))
+        return kind == CELL_TIME ? age_of(json_string_value(value))
                                  : base_strdup(slice_of(json_string_value(value)));
     if (json_is_boolean(value))
         return base_strdup(json_is_true(value) ? SLICE("yes") : SLICE("no"));

@@ -26,45 +26,6 @@ int print_refusal(const struct manager *manager, const struct answer *answer) {
     return CONTROL_EXIT_FAILED;
 }
 
-/* ---- why ------------------------------------------------------------------------------------- */
-
-/* `http-request GET /a`, `client-message feed`: what an event was. */
-static char *spell_event(const json_t *event) {
-    const char *method = text_of(event, "method"), *path = text_of(event, "path");
-    const char *rest = path[0] ? path : text_of(event, "client");
-    struct buffer out;
-    buffer_init(&out, 0);
-    if (buffer_printf(&out, "%s%s%s%s%s", text_of(event, "kind"), method[0] ? " " : "", method,
-                      rest[0] ? " " : "", rest))
-        abort(); /* as all that is fixed at start-up */
-    char *text = base_strdup(buffer_slice(&out));
-    buffer_deinit(&out);
-    return text;
-}
-
-static json_t *why_row(const json_t *one, const char *event, const json_t *task) {
-    json_t *row = task ? json_copy((json_t *)(uintptr_t)task) : json_object();
-    (void)json_object_set_new(row, "event", json_string(event));
-    (void)json_object_set(row, "at", json_object_get(one, "at")); /* not the place of the gate */
-    return row;
-}
-
-/* A row for each task that was considered for an event; one with none for an event without. */
-void print_why(const json_t *events, const char *columns) {
-    json_t *rows = json_array();
-    for (size_t i = 0; i < json_array_size(events); i++) {
-        const json_t *one = json_array_get(events, i), *tasks = json_object_get(one, "tasks");
-        char *event = spell_event(json_object_get(one, "event"));
-        for (size_t t = 0; t < json_array_size(tasks); t++)
-            (void)json_array_append_new(rows, why_row(one, event, json_array_get(tasks, t)));
-        if (!json_array_size(tasks))
-            (void)json_array_append_new(rows, why_row(one, event, NULL));
-        free(event);
-    }
-    print_table(rows, columns);
-    json_decref(rows);
-}
-
 /* ---- reloads --------------------------------------------------------------------------------- */
 
 static void print_messages(const json_t *list, const char *severity) {
