@@ -1,5 +1,6 @@
 """/metrics, /healthz and /readyz: both formats are read by a parser of the test's own, and by promtool where it is."""
 import http.client
+import importlib.util
 import re
 import signal
 import socket
@@ -92,6 +93,13 @@ def test_promtool_finds_nothing_to_object_to(start):
     done = subprocess.run([find_tool("promtool"), "check", "metrics"], input=get(address(daemon)).body, capture_output=True,
                           check=False)
     assert done.returncode == 0 and not done.stdout + done.stderr, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("prometheus_client"), reason="python3-prometheus-client is not installed")
+def test_prometheus_own_parser_reads_openmetrics(start):
+    from prometheus_client.openmetrics.parser import text_string_to_metric_families
+    page = get(address(start(FILES)), Accept="application/openmetrics-text;version=1.0.0").text
+    assert {"bellwire_runs", "bellwire_http_requests"} <= {family.name for family in text_string_to_metric_families(page)}
 
 
 def test_requests_runs_and_refusals_are_counted_right(start):
