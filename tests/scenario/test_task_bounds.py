@@ -1,9 +1,12 @@
 """What tasks may cost and tell: CPU of an expression, secrets, answers of runs that end otherwise, files of forms."""
 import json
 import pathlib
+import signal
 import threading
 
 import pytest
+
+import harness
 
 BOUND_S = 0.1  # CPU of one expression, at most
 TURNS = 10
@@ -46,6 +49,40 @@ def test_a_runaway_expression_costs_its_bound(start, case):
         assert d.http("GET", "/runaway").status == 200
     assert cpu_s(d.pid) - before <= TURNS * BOUND_S
     assert d.http("GET", "/fine").text == "fine"
+
+
+def states_of(pid):
+    """Of all threads."""
+    return {(task / "stat").read_text().rsplit(")", 1)[1].split()[0] for task in pathlib.Path(f"/proc/{pid}/task").iterdir()}
+
+
+def test_others_wait_for_one_runaway_expression_at_a_time(start):
+    """Counted, not timed: of twenty that wait in one session, one goes before another session's message. proves T3"""
+    d = start(f"""
+        tasks:
+          runaway:
+            triggers: [{{server-message: /runaway}}]
+            actions:
+              - set: {{a: "${{{RUNAWAY["a loop"]}}}"}}
+                on-error: continue
+              - log: ran away
+          fine:
+            triggers: [{{server-message: /fine}}]
+            actions: [{{log: was fine}}]
+    """, workers=1)
+    hog, other = d.ws("/runaway"), d.ws("/fine")
+    hog.send("warm up")
+    d.log.wait("ran away")
+    d.signal(signal.SIGSTOP)  # so that all of it is there when the worker looks, in one turn of its loop
+    harness.wait_for(lambda: states_of(d.pid) == {"T"}, "the daemon stands still")
+    since = d.log.mark()
+    for _ in range(20):
+        hog.send("go")
+    other.send("go")
+    d.signal(signal.SIGCONT)
+    d.log.wait("ran away", count=20, since=since)
+    told = [entry["message"] for entry in d.log.entries[since:] if entry["message"] in ("ran away", "was fine")]
+    assert told.index("was fine") <= 1, told
 
 
 def test_secrets_are_masked_wherever_they_could_be_read(start):
