@@ -23,6 +23,19 @@ StandardError=file:/result/log
 """
 
 
+def make_older(package, folder):
+    """The package as a version before it, with another text in both conffiles."""
+    tree = folder / "older"
+    subprocess.run(["dpkg-deb", "-R", package, tree], check=True)
+    control = tree / "DEBIAN/control"
+    control.write_text("".join("Version: 0.0.1-1\n" if line.startswith("Version:") else line
+                               for line in control.read_text().splitlines(keepends=True)))
+    for conffile in (tree / "DEBIAN/conffiles").read_text().split():
+        with open(f"{tree}{conffile}", "a", encoding="utf-8") as file:
+            file.write("# of the version before\n")
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tree, folder / "older.deb"], check=True, stdout=subprocess.DEVNULL)
+
+
 def releases():
     return sorted(path.stem for path in TREES.glob("*.deb") if (TREES / path.stem / "usr").is_dir())
 
@@ -41,6 +54,7 @@ def test_the_package_lives_as_a_service(release, tmp_path):
     (tmp_path / "probe.service").write_text(UNIT)
     shutil.copy(ROOT / "tests/system/inside.py", tmp_path)
     shutil.copy(TREES / f"{release}.deb", tmp_path / "bellwire.deb")
+    make_older(tmp_path / "bellwire.deb", tmp_path)
     done = subprocess.run(
         ["systemd-nspawn", "-b", "-q", "--private-network", "--register=no", "--keep-unit", "--volatile=overlay",
          "-D", TREES / release, f"--bind={tmp_path}:/result",

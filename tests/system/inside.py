@@ -1,8 +1,11 @@
 """Runs inside a booted Debian as a unit, and writes to /result/out a line for each check. No module beside Python's own."""
+import contextlib
+import http.client
 import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -10,6 +13,20 @@ import time
 
 CHECKS = []
 HELLO = "http://127.0.0.1:8080/hello/bob"
+# PTRACE_SEIZE, PTRACE_INTERRUPT, and __WALL until the thread is gone
+STOP_THREAD = """
+import ctypes, os, sys
+thread = int(sys.argv[1])
+libc = ctypes.CDLL(None)
+assert libc.ptrace(0x4206, thread, None, None) == 0 and libc.ptrace(0x4207, thread, None, None) == 0
+os.waitpid(thread, 0x40000000)
+print("stopped", flush=True)
+try:
+    while not os.WIFSIGNALED(os.waitpid(thread, 0x40000000)[1]):
+        pass
+except ChildProcessError:
+    pass
+"""
 
 
 def check(function):
@@ -48,9 +65,45 @@ def write(path, text):
         file.write(text)
 
 
+def start_anew():
+    """Whether it can or not."""
+    run("systemctl", "daemon-reload")
+    run("systemctl", "reset-failed", "bellwire", code=None)
+    run("systemctl", "restart", "bellwire", code=None)
+
+
+@contextlib.contextmanager
+def configured(*lines, replace=("", "")):
+    """With one drop-in of these lines, and the main file changed; both as before at the end, and the service runs."""
+    drop_in, main = "/etc/systemd/system/bellwire.service.d/checked.conf", "/etc/bellwire/bellwire.yaml"
+    with open(main, encoding="utf-8") as file:
+        before = file.read()
+    write(main, before.replace(*replace))
+    write(drop_in, "".join(line + "\n" for line in ("[Service]", *lines)))
+    try:
+        start_anew()
+        yield
+    finally:
+        write(main, before)
+        os.unlink(drop_in)
+        start_anew()
+
+
+def told(line):
+    """One line of the status field, of `systemctl status` and of the journal, and the same in all three."""
+    text = show("StatusText")
+    assert line in text and "\n" not in text, text
+    status = run("systemctl", "status", "--no-pager", "-l", "bellwire", code=None)
+    assert line in status, status
+    since = show("InvocationID")
+    journal = run("journalctl", "--no-pager", "-o", "cat", f"_SYSTEMD_INVOCATION_ID={since}")
+    reason = line.partition(": ")[2] if line[0].isdigit() or line.startswith("fd:") else line
+    assert sum(reason in one for one in journal.splitlines()) == 1, (reason, journal)
+
+
 @check
 def the_package_installs_and_greets():
-    run("apt-get", "install", "-y", "/result/bellwire.deb")
+    run("apt-get", "install", "-y", "/result/older.deb")
     assert show("ActiveState") == "active", run("journalctl", "-u", "bellwire", "--no-pager")
     assert curl() == "Hello bob!\n"
     # The checks start it more often than an administrator does.
@@ -129,6 +182,37 @@ def a_wrong_file_at_a_start_is_78_and_is_not_tried_again():
 
 
 @check
+def an_unwritable_state_directory_is_named_and_ends_with_1():
+    with configured("Restart=no", "ExecStart=", "ExecStart=/usr/bin/bellwired --state /usr/state"):
+        told("cannot make the state directory /usr/state: Read-only file system; make it one that uid ")
+        assert "or give another --state" in show("StatusText")
+        assert show("ExecMainStatus") == "1" and show("ActiveState") == "failed"
+    assert show("ActiveState") == "active"
+
+
+@check
+def a_taken_port_and_a_socket_that_was_not_passed_are_named_and_end_with_1():
+    with socket.create_server(("127.0.0.1", 8099)), configured("Restart=no", replace=("127.0.0.1:8080", "127.0.0.1:8099")):
+        told("127.0.0.1:8099: the address is in use: `ss -ltnp` names who has it; end that, or give the server another address")
+        assert show("ExecMainStatus") == "1" and show("ActiveState") == "failed"
+    with configured("Restart=no", replace=("bind: 127.0.0.1:8080", 'bind: "fd:web"')):
+        told("fd:web: no socket named ")
+        assert "FileDescriptorName= of the .socket unit names it" in show("StatusText")
+        assert show("ExecMainStatus") == "1" and show("ActiveState") == "failed"
+    assert show("ActiveState") == "active"
+
+
+@check
+def a_port_below_1024_is_named_and_the_drop_in_opens_it():
+    with configured("Restart=no", replace=("127.0.0.1:8080", "127.0.0.1:80")):
+        told("127.0.0.1:80: Permission denied: a port below 1024 needs ports.conf of the examples")
+    with open("/usr/share/doc/bellwire/examples/ports.conf", encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    with configured(*lines, replace=("127.0.0.1:8080", "127.0.0.1:80")):
+        assert curl("http://127.0.0.1:80/hello/bob") == "Hello bob!\n"
+
+
+@check
 def a_crash_is_followed_by_a_start():
     before = pid()
     os.kill(before, signal.SIGKILL)
@@ -147,6 +231,14 @@ def a_process_that_does_not_turn_is_restarted_by_the_watchdog():
     os.kill(before, signal.SIGSTOP)
     wait_for(lambda: pid() not in (0, before) and show("ActiveState") == "active", "a restart by the watchdog")
     assert "watchdog" in run("journalctl", "-u", "bellwire", "--no-pager").lower()
+    # One worker alone, while the others go on. They are the last threads that are made.
+    before = pid()
+    thread = max(int(tid) for tid in os.listdir(f"/proc/{before}/task"))
+    tracer = subprocess.Popen(["/usr/bin/python3", "-c", STOP_THREAD, str(thread)], stdout=subprocess.PIPE, text=True)
+    assert tracer.stdout.readline() == "stopped\n"
+    wait_for(lambda: pid() not in (0, before) and show("ActiveState") == "active", "a restart for one worker")
+    tracer.wait(30)
+    assert show("NRestarts") == "2", show("NRestarts")
     os.unlink("/etc/systemd/system/bellwire.service.d/watchdog.conf")
     run("systemctl", "daemon-reload")
     run("systemctl", "restart", "bellwire")
@@ -201,6 +293,19 @@ def a_restart_under_load_loses_no_request_with_the_socket():
     assert curl() == "Hello bob!\n"
     lost, answered, stop = [], [0] * 64, threading.Event()
 
+    def ask_again(number):  # on a connection that stays until it is told to end
+        connection = http.client.HTTPConnection("127.0.0.1", 8080, timeout=30)
+        while not stop.is_set():
+            try:
+                connection.request("GET", "/hello/bob")
+                answer = connection.getresponse().read()
+                if answer != b"Hello bob!\n":
+                    lost.append(answer)
+                answered[number] += 1
+            except (OSError, http.client.HTTPException) as error:
+                connection.close()
+                lost.append(repr(error))
+
     def ask(number):
         while not stop.is_set():
             try:
@@ -212,7 +317,7 @@ def a_restart_under_load_loses_no_request_with_the_socket():
                 answered[number] += 1
             except OSError as error:
                 lost.append(repr(error))
-    threads = [threading.Thread(target=ask, args=(number,), daemon=True) for number in range(64)]
+    threads = [threading.Thread(target=(ask, ask_again)[number % 2], args=(number,), daemon=True) for number in range(64)]
     for thread in threads:
         thread.start()
     for _ in range(3):
@@ -231,25 +336,88 @@ def a_restart_under_load_loses_no_request_with_the_socket():
 
 
 @check
-def an_upgrade_keeps_configuration_and_state():
+def an_upgrade_keeps_what_was_edited_and_brings_the_rest():
+    """From the version before, which the first check has installed."""
+    with open("/etc/bellwire/bellwire.yaml", encoding="utf-8") as file:
+        mine = file.read() + "# mine\n"
+    assert "of the version before" in mine
+    write("/etc/bellwire/bellwire.yaml", mine)
     write("/etc/bellwire/tasks/mine.yaml", "tasks: {mine: {actions: [stop]}}\n")
+    run("systemctl", "reload", "bellwire")
     run("bellwire", "var", "set", "kept", "yes")
+    run("bellwire", "task", "disable", "mine")
     before = pid()
-    run("dpkg", "-i", "/result/bellwire.deb")
+    told_by_apt = run("apt-get", "install", "-y", "-o", "Dpkg::Options::=--force-confold", "/result/bellwire.deb")
     wait_for(lambda: show("ActiveState") == "active" and pid() not in (0, before), "a restart")
-    assert "yes" in run("bellwire", "var", "get", "kept")
-    assert os.path.exists("/etc/bellwire/tasks/mine.yaml")
-    os.unlink("/etc/bellwire/tasks/mine.yaml")
+    assert run("dpkg-query", "-W", "-f", "${Version}", "bellwire") != "0.0.1-1", told_by_apt
+    with open("/etc/bellwire/bellwire.yaml", encoding="utf-8") as file:
+        assert file.read() == mine
+    for name in os.listdir("/etc/bellwire/tasks"):
+        with open(f"/etc/bellwire/tasks/{name}", encoding="utf-8") as file:
+            assert "of the version before" not in file.read(), name
+    assert "yes" in run("bellwire", "var", "get", "kept") and curl() == "Hello bob!\n"
+    assert '"enabled_by":"manager"' in run("bellwire", "-o", "json", "task", "show", "mine").replace(" ", "")
 
 
 @check
-def a_removal_keeps_state_and_a_purge_leaves_nothing():
+def an_upgrade_leaves_it_disabled_and_the_socket_enabled():
+    run("systemctl", "disable", "bellwire.service")
+    run("systemctl", "enable", "bellwire.socket")
+    run("dpkg", "-i", "/result/bellwire.deb")
+    assert show("UnitFileState") == "disabled" and show("UnitFileState", "bellwire.socket") == "enabled"
+    run("systemctl", "enable", "bellwire.service")
+    run("systemctl", "disable", "bellwire.socket")
+    run("systemctl", "start", "bellwire.service")
+
+
+def stored(name):
+    database = sqlite3.connect("file:/var/lib/bellwire/bellwire.db?mode=ro", uri=True)
+    try:
+        return str(database.execute("SELECT value FROM globals WHERE name = ?", (name,)).fetchone())
+    finally:
+        database.close()
+
+
+@check
+def a_backup_is_restored_word_for_word_as_the_documentation_says():
+    run("bellwire", "var", "set", "kept", "as it was")
+    wait_for(lambda: "as it was" in stored("kept"), "it is written, half a second behind")
+    run("bellwire", "backup", "/root/bellwire.db")
+    run("bellwire", "var", "set", "kept", "spoiled")
+    run("sh", "-c", "systemctl stop bellwire && bellwired --restore /root/bellwire.db --state /var/lib/bellwire && "
+        "systemctl start bellwire")
+    assert "as it was" in run("bellwire", "var", "get", "kept")
+    run("bellwire", "var", "set", "kept", "written again")
+    owner = run("stat", "-c", "%U:%G %a", "/var/lib/bellwire/bellwire.db").strip()
+    assert owner == "bellwire:bellwire 600", owner
+
+
+@check
+def a_removal_keeps_state_and_an_installation_finds_it_again():
+    with open("/etc/bellwire/bellwire.yaml", encoding="utf-8") as file:
+        mine = file.read()
     run("dpkg", "-r", "bellwire")
-    assert os.path.exists("/var/lib/bellwire/bellwire.db") and os.path.exists("/etc/bellwire/bellwire.yaml")
+    assert os.path.exists("/var/lib/bellwire/bellwire.db") and os.path.exists("/etc/bellwire/tasks/mine.yaml")
+    assert not os.path.exists("/usr/bin/bellwired")
     assert run("systemctl", "is-active", "bellwire", code=None).strip() != "active"
+    run("apt-get", "install", "-y", "/result/bellwire.deb")
+    with open("/etc/bellwire/bellwire.yaml", encoding="utf-8") as file:
+        assert file.read() == mine
+    assert show("ActiveState") == "active" and show("UnitFileState") == "enabled"
+    assert "written again" in run("bellwire", "var", "get", "kept") and curl() == "Hello bob!\n"
+
+
+@check
+def a_purge_leaves_what_is_not_ours_and_nothing_else():
     run("dpkg", "-P", "bellwire")
-    for path in ("/var/lib/bellwire", "/etc/bellwire", "/run/bellwire", "/usr/bin/bellwired"):
-        assert not os.path.exists(path), path
+    assert os.listdir("/etc/bellwire") == ["tasks"] and os.listdir("/etc/bellwire/tasks") == ["mine.yaml"]
+    os.unlink("/etc/bellwire/tasks/mine.yaml")
+    run("apt-get", "install", "-y", "/result/bellwire.deb")
+    run("dpkg", "-P", "bellwire")
+    drop_ins = "/etc/systemd/system/bellwire.service.d"  # the checks' own
+    left = [line for line in run("find", "/etc", "/usr", "/lib", "/var", "/run", "-xdev", "-iname", "*bellwire*").splitlines()
+            if line != drop_ins and not line.startswith(("/var/log/", "/var/lib/systemd/", "/var/cache/", "/run/systemd/"))]
+    assert not left, left
 
 
 def main():
