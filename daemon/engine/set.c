@@ -129,8 +129,10 @@ static enum status set_own(struct run *run, const struct program_step *def,
     return status;
 }
 
-static void tell_status(enum status status, char *why) {
-    const char *text = status == STATUS_TYPE        ? "a name on the way holds no mapping"
+static void tell_status(enum status status, bool is_global, char *why) {
+    const char *text = status == STATUS_LIMIT && is_global
+                           ? "the value is larger than max-global, or all than max-globals"
+                       : status == STATUS_TYPE      ? "a name on the way holds no mapping"
                        : status == STATUS_NOT_FOUND ? "this run has no session"
                        : status == STATUS_UNSUPPORTED
                            ? "a global holds what JSON can: text in UTF-8, numbers that are finite"
@@ -152,10 +154,11 @@ static bool try_set(struct run *run, const struct program_step *def,
             return false;
         status = def->has_global ? commit_globals(run, def, pending) : STATUS_OK;
     }
-    if (status == STATUS_OK)
+    bool is_committed = status == STATUS_OK;
+    if (is_committed)
         status = set_own(run, def, pending, failed);
     if (status != STATUS_OK)
-        tell_status(status, why);
+        tell_status(status, !is_committed, why);
     return status == STATUS_OK;
 }
 

@@ -121,7 +121,7 @@ def test_globals_are_bounded(start):
               - http-response: "${StepResult} ${LastErrorDescription}"
     """)
     assert d.http("POST", "/put/a", b"x" * 900).text == "0 "
-    assert d.http("POST", "/put/a", b"x" * 1100).text == "1 a bound was passed"
+    assert d.http("POST", "/put/a", b"x" * 1100).text == "1 the value is larger than max-global, or all than max-globals"
     assert len(d.manager_json("var", "get", "a")["value"]) == 900
     codes = [d.http("POST", f"/put/n{i}", b"x" * 900).text[0] for i in range(6)]
     assert codes == ["0", "0", "1", "1", "1", "1"]
