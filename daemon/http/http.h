@@ -58,8 +58,8 @@ struct http_request {
     bool is_websocket;     /* GET 1.1, no body, Connection: upgrade, Upgrade: websocket */
 };
 /* `head` is what http_head_find() measured. Fills in `*out` and `headers`, which has room
- * for limits->header_count. STATUS_SYNTAX or STATUS_LIMIT with `*error` (400 414 417 431 501 505).
- * The path is checked: a bad or NUL escape, or a segment that is `.` or `..` once decoded, is 400.
+ * for limits->header_count. STATUS_SYNTAX or STATUS_LIMIT with `*error` (400 414 417 431 501 505);
+ * `*out` is all zero then. A bad or NUL escape in the path, or a segment of dots once decoded: 400.
  * To keep a request longer than its bytes: copy the head, then http_request_move(). */
 enum status http_request_parse(struct slice head, const struct http_limits *limits,
                                struct http_header *headers, struct http_request *out,

@@ -242,29 +242,37 @@ static enum status ask_again(const struct http_request *request,
     return STATUS_OK;
 }
 
-enum status http_request_parse(struct slice head, const struct http_limits *limits,
-                               struct http_header *headers, struct http_request *out,
-                               struct http_error *error) {
-    struct http_request request = {.head = head, .headers = headers};
+/* Fills in `*request`, also in part when it fails: a copy at the end would wait for the single
+ * bytes that were written before. */
+static enum status parse(struct slice head, const struct http_limits *limits,
+                         struct http_header *headers, struct http_request *request,
+                         struct http_error *error) {
     struct http__framing framing = {.has_host = false};
     struct http__block block = {headers, limits->header_count, 0};
     const char *at = head.bytes, *end = at + head.size;
     /* RFC 9112 section 2.2: an empty line before a request is passed over, here just one. */
     if (head.size >= 2 && at[0] == '\r' && at[1] == '\n')
         at += 2;
-    if (!(at = parse_line(at, end, &request, error)))
+    *request = (struct http_request){.head = head, .headers = headers};
+    if (!(at = parse_line(at, end, request, error)))
         return STATUS_SYNTAX;
     enum status status =
         http__headers_parse((struct slice){at, (size_t)(end - at)}, &block, &framing, error);
     if (!status)
-        status = settle(&request, &framing, error);
+        status = settle(request, &framing, error);
     if (!status)
-        status = ask_again(&request, &framing, error);
+        status = ask_again(request, &framing, error);
+    request->header_count = block.count;
+    return status;
+}
+
+enum status http_request_parse(struct slice head, const struct http_limits *limits,
+                               struct http_header *headers, struct http_request *out,
+                               struct http_error *error) {
+    enum status status = parse(head, limits, headers, out, error);
     if (status)
-        return status;
-    request.header_count = block.count;
-    *out = request;
-    return STATUS_OK;
+        *out = (struct http_request){.head = SLICE_NONE};
+    return status;
 }
 
 static struct slice move(struct slice text, struct slice from, const char *to) {

@@ -20,7 +20,7 @@ IS_PLAIN = not str(harness.BUILD).endswith(("address", "thread"))
 pytestmark = pytest.mark.skipif(not IS_PLAIN, reason="a sanitizer has a heap and instructions of its own")
 
 WARM_UP, EVENTS, ROUNDS = 1200, 300, 5  # the first 1,000 runs fill the list of the latest ones
-MOST_INSTRUCTIONS = {"echo": 4200, "greeting": 8600}
+MOST_INSTRUCTIONS = {"echo": 4200, "greeting": 8200}
 CONFIG = """
     workers: 1
     tasks:
