@@ -147,6 +147,7 @@ enum status triggers_decide(struct run *run, const struct triggers_decision *dec
         return STATUS_DENIED;
     struct server_route *route = &upgrade->route;
     *route = (struct server_route){.status = decision->status,
+                                   .is_exact = true,
                                    .has_subprotocol = decision->subprotocol.bytes != NULL};
     if (!copy_headers(upgrade, decision) ||
         arena_copy(&upgrade->arena, decision->text, &route->text) ||

@@ -319,7 +319,7 @@ void request__refuse(struct session *session, const struct server_route *route, 
     }
     keep_alive = will_keep_alive(session, !keep_alive);
     struct slice text = route->text.size ? route->text : http_status_text(route->status);
-    struct slice body[] = {text, SLICE("\n")};
+    struct slice body[] = {text, route->is_exact && route->text.size ? SLICE("") : SLICE("\n")};
     bool has_body = http_status_has_body(route->status);
     struct slice type =
         route->content_type.size ? route->content_type : SLICE("text/plain; charset=utf-8");
@@ -329,7 +329,7 @@ void request__refuse(struct session *session, const struct server_route *route, 
         .keep_alive = keep_alive,
         .date = request__date(session->server->set),
         .content_type = has_body ? type : SLICE_NONE,
-        .content_length = text.size + 1,
+        .content_length = text.size + body[1].size,
         .upgrade = route->status == 426 ? SLICE("websocket") : SLICE_NONE,
         .headers = headers,
         .header_count = count,

@@ -25,6 +25,7 @@ struct server_route { /* all zero accepts with the server's own bounds */
      * meanwhile; past the response timeout the peer gets 504. */
     bool is_pending;
     struct slice text;         /* of a refusal; empty: a phrase of the status, none for 204 */
+    bool is_exact;             /* the text is all; else a line break follows it */
     struct slice content_type; /* of the text; empty: text/plain */
     const struct http_header *headers; /* of a refusal, or of the 101 */
     size_t header_count;

@@ -89,7 +89,7 @@ def test_a_task_rejects_with_status_headers_and_text(d):
     raw = d.raw()
     raw.send(b"GET /room/shut HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
              b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-    assert raw.response().body == b"not shut\n"
+    assert raw.response().body == b"not shut"
     assert faults(d, "/room/shut") == []
 
 
