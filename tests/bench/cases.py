@@ -6,6 +6,7 @@ import time
 
 import servers
 from servers import (Bellwire, Libwebsockets, Limit, Nginx, NodeRed, Webhook, Websocketd, Ws)
+from tls import Tls
 
 
 class Wanted:
@@ -274,6 +275,7 @@ ALL = [
          {"path": "/cast", "member-path": "/member", "connections": 1000, "size": 20, "depth": 16},
          [raw("cast", at_least=0.65)]),
     Case("handshakes", "handshakes", {"path": "/echo", "connections": 32}, [Wanted(Libwebsockets, at_least=2.0, cpu_us=46)]),
+    Tls(),
     Memory(),
     Case("greeting, 64 connections", "http", {**GREETING, "connections": 64},
          [Wanted(Nginx, at_least=1.0), Wanted(NodeRed, at_least=22), Fixed()]),
