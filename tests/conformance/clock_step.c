@@ -1,4 +1,5 @@
-/* Preloaded into a daemon by test_faults.py: wall clocks are off by the seconds that a file holds as text, read at each call. */
+/* Preloaded into a daemon by test_faults.py: wall clocks are off by the seconds that a file holds
+ * as text, read at each call. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
