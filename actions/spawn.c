@@ -167,6 +167,7 @@ int spawner__run(struct action_spawner *spawner, const struct process_spawn *spa
         child.has_files = true;
         child.files.rlim_cur = spawn->max_files;
     }
+    out->pid = -1;
     int error = keep_files(&child, files) ? clone_child(&child, out) : errno;
     drop_files(&child);
     if (error && out->pid > 0) {

@@ -1,8 +1,12 @@
 /* What a program finds when it begins: its descriptors, limits and signals, and none of ours. */
 #include "tests/unit/actions/bench.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "actions/process.h"
 
 #define SHOW "    save: r\n  - http-response: '${r.stdout}'\n"
 
@@ -90,6 +94,27 @@ static void a_program_leads_a_session_and_a_group(void **state) {
     bench_free(bench);
 }
 
+/* Whatever stood in the result before is not taken for the child. proves T7 */
+static void a_closed_descriptor_is_an_error_and_concerns_nobody_else(void **state) {
+    (void)state;
+    struct action_spawner *spawner = spawner__new();
+    assert_non_null(spawner);
+    pid_t other = fork();
+    if (other == 0)
+        _exit(0);
+    int closed = dup(0), kept = dup(0);
+    assert_true(other > 0 && closed >= 0 && kept >= 0);
+    close(closed);
+    char *const argv[] = {"true", NULL};
+    struct process_spawn spawn = {.path = "/bin/true", .argv = argv, .env = argv, .directory = "/"};
+    struct spawned child = {.pid = other, .pidfd = kept};
+    int files[SPAWN_FILES] = {closed, -1, -1, -1};
+    assert_int_equal(spawner__run(spawner, &spawn, files, &child), EBADF);
+    assert_int_equal(waitpid(other, NULL, 0), other);
+    assert_int_equal(close(kept), 0);
+    spawner__free(spawner);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_program_gets_three_descriptors),
@@ -97,6 +122,7 @@ int main(void) {
         cmocka_unit_test(a_program_gets_the_limit_that_is_meant_for_it),
         cmocka_unit_test(signals_are_as_for_a_fresh_program),
         cmocka_unit_test(a_program_leads_a_session_and_a_group),
+        cmocka_unit_test(a_closed_descriptor_is_an_error_and_concerns_nobody_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
