@@ -400,7 +400,7 @@ void http__answered(struct session *session, bool keep_alive) {
         return;
     }
     http->phase = HTTP_IN_HEAD;
-    http__set_deadline(session, DEADLINE_IDLE, session->config->options.idle_timeout_ms);
+    http__set_deadline(session, DEADLINE_IDLE, session__bounds(session)->idle_timeout_ms);
     if (!http->is_parsing) {
         net_stream_again(&session->stream);
     }
@@ -409,7 +409,7 @@ void http__answered(struct session *session, bool keep_alive) {
 /* Whether a request is under way, or the last one is so fresh that the next one may be. */
 static bool is_asking(const struct session *session) {
     const struct http_state *http = session->http;
-    uint64_t idle_ms = session->config->options.idle_timeout_ms;
+    uint64_t idle_ms = session__bounds(session)->idle_timeout_ms;
     if (session->stream.bytes_in == 0 || http->deadline == DEADLINE_HEADER) {
         return true;
     }
