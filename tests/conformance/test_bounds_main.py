@@ -164,6 +164,7 @@ def slow_regex(daemon, row):
         peer.send("a" * 5000 + "b")
     peer.send("other")
     answer = peer.recv()
+    daemon.log.wait("takes too long on a message")
     told = len(daemon.log.find("takes too long on a message"))
     assert 1 <= told <= 1 + time.monotonic() - begun
     assert test_bounds.refused(daemon, row) == 20

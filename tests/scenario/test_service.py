@@ -177,7 +177,7 @@ def test_a_wrong_file_at_a_reload_is_named_with_its_hint(start, manager):
     assert done.returncode == 78 and "bellwire.yaml:" in done.stderr + done.stdout
     manager.expect(r'STATUS=.*, the last reload failed at \S+: \S+bellwire.yaml:\d+:\d+: .*"http-respons" '
                    r'\(did you mean "http-response"\?\)', at)
-    assert daemon.log.find("bellwire.yaml:", level="error")
+    daemon.log.wait("bellwire.yaml:", level="error")
     assert daemon.http("GET", "/hello").text == "hi"
 
 
