@@ -1,9 +1,10 @@
 /* One run-program step, from its arguments to its result. Private to actions/.
  *
  * States  waiting for a place -> preparing in the pool -> waiting for its turn -> running -> its
- *         last lines -> done. The object is the step's; in the pool it outlives a cancelled step
- * until the work is back. Thread  its worker's, but for what program__prepare() does in the pool.
- */
+ *         last lines -> done.
+ * Memory  the object is the step's; in the pool it outlives a cancelled step until the work is
+ *         back.
+ * Thread  its worker's, but for what program__prepare() does in the pool. */
 #ifndef BELLWIRE_ACTIONS_PROGRAM_H
 #define BELLWIRE_ACTIONS_PROGRAM_H
 

@@ -3,7 +3,8 @@
  * of the loop, since opening a session starts runs of its own.
  *
  * States  open -> decided -> over. What ends it undecided: the end of its run (500), its time
- * (504). Thread  its worker's. */
+ *         (504).
+ * Thread  its worker's. */
 #include <stdlib.h>
 
 #include "triggers/event.h"

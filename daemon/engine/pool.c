@@ -144,8 +144,7 @@ enum status run__set_slot(struct run *run, uint32_t slot, struct value_box *box)
     return STATUS_OK;
 }
 
-/* Crockford's base 32 keeps the order of the bytes. */
-/* The lowest `count` digits of 5 bits. */
+/* The lowest `count` digits of 5 bits; Crockford's base 32 keeps the order of the bytes. */
 static void spell_digits(char *out, uint64_t bits, int count) {
     static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
     for (int i = count - 1; i >= 0; i--, bits >>= 5)

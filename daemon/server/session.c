@@ -4,8 +4,8 @@
 #include <errno.h>
 #include "server/session.h"
 
-#define COPIED_MAX                                                                                 \
-    8192 /* a payload below it is copied behind its header; a larger one goes as it is */
+/* A payload below it is copied behind its header; a larger one goes as it is. */
+#define COPIED_BYTES 8192
 
 static void parse(struct session *session, struct ws_input *input);
 static bool on_frame(struct session *session, enum ws_event event, const struct ws_message *frame);
@@ -234,7 +234,7 @@ enum status session__send_frame(struct session *session, unsigned first, struct 
     if (note__shows_frames(session) && (first & 0x08)) { /* messages are shown uncompressed */
         note__frame_line(session, true, first, payload);
     }
-    if (payload.size >= COPIED_MAX) {
+    if (payload.size >= COPIED_BYTES) {
         uint8_t header[WS_HEADER_MAX];
         size_t size = ws_frame_header(header, first, payload.size, NULL);
         struct slice parts[] = {{(const char *)header, size}, payload};
