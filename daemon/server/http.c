@@ -112,6 +112,11 @@ static void parse(struct session *session, struct slice *input) {
     }
 }
 
+/* How long it may be idle; for a moment only when the server is ending. */
+static uint64_t idle_ms(const struct session *session) {
+    return session->http->is_last ? LAST_CHANCE_MS : session__bounds(session)->idle_timeout_ms;
+}
+
 /* Output moves: as long as some of it waits, the next progress is due within the drain timeout. */
 static void on_sent(struct session *session) {
     struct http_state *http = session->http;
@@ -119,9 +124,8 @@ static void on_sent(struct session *session) {
     bool is_empty = net_backlog(&session->stream) == 0;
     if (http->deadline == DEADLINE_IDLE || http->deadline == DEADLINE_DRAIN) {
         bool is_idle = is_empty && http->phase != HTTP_IN_FILE;
-        uint64_t idle_ms = http->is_last ? LAST_CHANCE_MS : bounds->idle_timeout_ms;
         http__set_deadline(session, is_idle ? DEADLINE_IDLE : DEADLINE_DRAIN,
-                           is_idle ? idle_ms : bounds->drain_timeout_ms);
+                           is_idle ? idle_ms(session) : bounds->drain_timeout_ms);
     }
     if (http->phase == HTTP_IN_FILE) {
         transfer__on_sent(http->transfer);
@@ -355,8 +359,7 @@ static bool discard_body(struct session *session, struct slice *input) {
                 return false;
             case HTTP_BODY_DONE:
                 http->phase = HTTP_IN_HEAD;
-                http__set_deadline(session, DEADLINE_IDLE,
-                                   session__bounds(session)->idle_timeout_ms);
+                http__set_deadline(session, DEADLINE_IDLE, idle_ms(session));
                 return true;
             case HTTP_BODY_ERROR:
                 http->phase = HTTP_ENDED;
@@ -409,12 +412,12 @@ void http__answered(struct session *session, bool keep_alive) {
 /* Whether a request is under way, or the last one is so fresh that the next one may be. */
 static bool is_asking(const struct session *session) {
     const struct http_state *http = session->http;
-    uint64_t idle_ms = session__bounds(session)->idle_timeout_ms;
+    uint64_t usual_ms = session__bounds(session)->idle_timeout_ms;
     if (session->stream.bytes_in == 0 || http->deadline == DEADLINE_HEADER) {
         return true;
     }
     return http->deadline == DEADLINE_IDLE &&
-           now__ms(session) + idle_ms < http->deadline_ms + LAST_CHANCE_MS;
+           now__ms(session) + usual_ms < http->deadline_ms + LAST_CHANCE_MS;
 }
 
 /* Who has just come, or has just had an answer, may have sent a request already, and gets a moment

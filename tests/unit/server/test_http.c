@@ -490,19 +490,6 @@ static void a_pipeline_leaves_the_turn_to_others_after_its_share(void **state) {
     peer_free(peer);
 }
 
-static void a_stop_serves_who_was_waiting_to_be_accepted(void **state) {
-    struct world *world = *state;
-    struct peer *waiting = peer_new(&world->rig), *silent = peer_new(&world->rig);
-    peer_say(waiting, "GET /w HTTP/1.1\r\nHost: a\r\n\r\n");
-    server_set_stop(world->rig.set, SLICE("main"), false);
-    RIG_UNTIL(&world->rig, peer_has(waiting, "\r\n\r\n/w"));
-    assert_true(peer_has(waiting, "Connection: close"));
-    rig_pass(&world->rig, 1010);
-    RIG_UNTIL(&world->rig, peer_is_over(silent));
-    peer_free(waiting);
-    peer_free(silent);
-}
-
 static void a_drain_lets_the_going_answer_out_and_ends_the_rest(void **state) {
     struct world *world = *state;
     struct peer *idle = peer_new(&world->rig), *busy = peer_new(&world->rig);
@@ -525,38 +512,6 @@ static void a_drain_lets_the_going_answer_out_and_ends_the_rest(void **state) {
     world->rig.is_drained = false;
     peer_free(idle);
     peer_free(busy);
-}
-
-/* One connection asks again although the server is ending, one is in the middle of a head, one has
- * no more to ask; a fourth asks with an answer still on its way. */
-static void a_drain_answers_those_who_have_just_asked_once_more(void **state) {
-    struct world *world = *state;
-    struct peer *again = peer_new(&world->rig), *half = peer_new(&world->rig),
-                *silent = peer_new(&world->rig), *late = peer_new(&world->rig);
-    struct peer *all[] = {again, half, silent};
-    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-        peer_say(all[i], "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-        peer_expect(all[i], "200 OK");
-        assert_false(peer_has(all[i], "Connection: close"));
-    }
-    peer_say(half, "GET / HTTP/1.1\r\nHo");
-    peer_say(late, "GET / HTTP/1.1\r\nHo");
-    rig_pass(&world->rig, 1);
-    server_set_drain(world->rig.set, rig_on_drained, &world->rig);
-    rig_pass(&world->rig, 500);
-    peer_say(again, "GET /again HTTP/1.1\r\nHost: a\r\n\r\n");
-    peer_say(half, "st: a\r\n\r\n");
-    RIG_UNTIL(&world->rig, peer_has(again, "Connection: close") && peer_is_over(again));
-    RIG_UNTIL(&world->rig, peer_has(half, "Connection: close") && peer_is_over(half));
-    assert_false(peer_is_over(silent) || peer_is_over(late) || world->rig.is_drained);
-    rig_pass(&world->rig, 510);
-    RIG_UNTIL(&world->rig, peer_is_over(silent) && peer_has(late, "408") && peer_is_over(late));
-    peer_free(again);
-    peer_free(half);
-    peer_free(silent);
-    peer_free(late);
-    RIG_UNTIL(&world->rig, (rig_pass(&world->rig, 1), world->rig.is_drained));
-    world->rig.is_drained = false;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -585,8 +540,6 @@ int main(void) {
         TEST(a_pipeline_that_is_never_read_is_not_parsed_without_end),
         TEST(answers_that_gather_beyond_the_pipelines_bound_stop_nothing),
         TEST(a_pipeline_leaves_the_turn_to_others_after_its_share),
-        TEST(a_stop_serves_who_was_waiting_to_be_accepted),
-        TEST(a_drain_answers_those_who_have_just_asked_once_more),
         TEST(a_drain_lets_the_going_answer_out_and_ends_the_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
