@@ -257,7 +257,7 @@ static void admitted(struct event *event, struct run *run) {
     const struct trigger_http *args = event->trigger->args;
     struct server_request *request = ((struct request_event *)event)->request;
     request->label = (struct http_header){SLICE("X-Bellwire-Run"), run_id_text(run)};
-    if (!args->respond)
+    if (!args->respond || request->is_answered) /* by a run that this one takes the place of */
         return;
     struct server_response response = {
         .status = (uint16_t)args->respond, .headers = &request->label, .header_count = 1};

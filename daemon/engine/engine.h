@@ -131,7 +131,8 @@ struct event_ops {
     void (*release)(struct event *event); /* pairs with hold(), after ended() */
     /* Instead of all others but release(): run_begin() had to ask another worker, which refuses. */
     void (*refused)(struct event *event, const struct run_verdict *verdict);
-    /* Once per admitted run; `run` can still be asked, not be used later. */
+    /* Once per admitted run; `run` can still be asked, not be used later. Of a run that lost its
+     * place in a queue to the task of `on-refused`, when that one ends. */
     void (*ended)(struct event *event, struct run *run, const struct run_end *end);
     /* Where `session.` names live: NULL where there is no session. */
     struct value_box **(*session)(struct event *event);

@@ -445,11 +445,23 @@ static void start_handler(struct run *run) {
              SLICE_ARG(task->id), run_gate_text(verdict.gate));
 }
 
+/* Whether the task of `on-refused` took over the event of a run that lost its place in a queue.
+ * What would have to wait for gates of its own does not: the event still names the run that ends.
+ */
+static bool hand_on(struct run *run, enum run_gate refused_by) {
+    struct run_verdict verdict;
+    const struct task *next = next_in_place(&run->task->shared, refused_by, run->hand_ons);
+    if (!next || program_of(next)->mode.has_turns || program_of(next)->rate.runs)
+        return false;
+    begin_task(run->engine, next, run->event, run->hand_ons + 1, &verdict);
+    return verdict.gate == RUN_ADMITTED;
+}
+
 static void tell_end(struct run *run, const struct run_end *end) {
     const struct event_ops *ops = run->event ? run->event->ops : NULL;
     run->state = RUN_OVER;
     count_end(run, end);
-    if (ops && ops->ended)
+    if (run->event && !hand_on(run, end->refused_by) && ops && ops->ended)
         ops->ended(run->event, run, end);
     /* Told first, so that the next of a mode begins later; but before a parent goes on, which may
      * well start the same task again. */

@@ -179,6 +179,35 @@ def test_a_refused_event_may_run_another_task(start):
     assert sorted(answer.body for answer in answers) == [b"busy /t"] * 4 + [b"done"]
 
 
+def test_a_dropped_event_may_run_another_task(start):
+    """Also what has waited already, on any worker; what runs in its place may wait, fail, answer. proves T9"""
+    d = start("""
+        tasks:
+          t:
+            triggers: [{http-request: "/t/{key}"}]
+            mode: {type: queued, max-waiting: 1, overflow: drop-oldest, on-refused: late}
+            actions: [{wait: 60s}]
+          late:
+            actions:
+              - {wait: 5ms, when: "HttpPathParam('key') ~= '1'"}
+              - {fail: late, when: "HttpPathParam('key') == '3'"}
+              - http-response: {status: 503, text: "late ${HttpPathParam(key)} ${RunId}"}
+    """, workers=3)
+    raws = []
+    for number in range(6):
+        raws.append(d.raw())
+        raws[-1].send(f"GET /t/{number} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        harness.wait_for(lambda: d.manager_json("task", "show", "t")["runs"] == number + 1, "it has arrived")
+    for number in (1, 2, 4):
+        answer = raws[number].response()
+        assert (answer.status, answer.body) == (503, f"late {number} {answer.headers['x-bellwire-run']}".encode())
+    assert raws[3].response().status == 500
+    assert d.manager_json("task", "stop", "t")["cancelled"] == 2
+    assert [raws[number].response().status for number in (0, 5)] == [503, 503]
+    runs = d.manager_json("stats")["runs"]
+    assert (runs["refused"]["mode"], runs["active"], runs["memory"]) == (4, 0, 0)
+
+
 def test_messages_of_a_session_stay_in_order(start):
     """A queue per session keeps the order of one speaker, a common queue that of each speaker. proves T9"""
     for key in ('key: "${SessionId}"', 'key: "all"'):

@@ -136,6 +136,26 @@ static void a_refused_event_may_start_another_task_in_its_place(void **state) {
     lab_free(lab);
 }
 
+static void a_dropped_event_may_start_another_task_in_its_place(void **state) {
+    (void)state;
+    struct lab *lab = lab_load("t:\n  mode: {type: queued, max-waiting: 1, overflow: drop-oldest, "
+                               "on-refused: u}\n  actions: [note: \"${Word}\", hang: a]\n"
+                               "u:\n  actions: [note: \"u${Word}\", hang: b]\n");
+    lab_poke(lab, "t", "1");
+    lab_poke(lab, "t", "2");
+    lab_poke(lab, "t", "3");
+    lab_expect(lab, "1 u2 ");
+    assert_int_equal(lab->ended, 0); /* its event goes on */
+    lab_finish(lab, "b", STEP_DONE);
+    assert_int_equal(lab->ended, 1);
+    assert_int_equal(lab->outcome, RUN_DONE);
+    lab_finish(lab, "a", STEP_DONE);
+    lab_finish(lab, "a", STEP_DONE);
+    lab_expect(lab, "3 ");
+    assert_int_equal(lab->ended, 3);
+    lab_free(lab);
+}
+
 static void waiting_for_what_an_ancestor_holds_is_an_error(void **state) {
     (void)state;
     struct lab *lab = lab_load("t:\n  mode: queued\n  actions: [call: {task: u, wait: true}]\n"
