@@ -46,6 +46,20 @@ TASKS = """
       connect:
         triggers: [{http-request: {server: main, path: /connect}}]
         actions: [{connect-client: {client: silent, wait: true}}]
+      starter:
+        triggers: [{http-request: {server: main, path: "/stop/{task}"}}]
+        actions: [{stop-task: "${HttpPathParam(task)}"}, {http-response: stopped}]
+      bounded:
+        timeout: 50ms
+        triggers: [{http-request: {server: main, path: /bounded}}]
+        actions: [{parallel: [[{wait: 1h}], [{run-program: [sleep, "3600"]}], [{run-task: {task: child, wait: true}}]]}]
+      newest:
+        mode: restart
+        triggers: [{http-request: {server: main, path: "/newest/{n}"}}]
+        actions:
+          - if: HttpPathParam("n") == "1"
+            then: [{parallel: [[{wait: 1h}], [{run-program: [sleep, "3600"]}]]}]
+          - http-response: new
       opened:
         triggers: [{server-open: {server: chat, path: /sink}}]
         actions: [{log: opened}]
@@ -110,6 +124,38 @@ def test_a_cancelled_run_releases_what_its_action_held(daemon, task):
         assert answer.status == 503 and answer.headers["x-bellwire-run"] == run
         raw.close()
     expect_released(daemon, before)
+
+
+@pytest.mark.parametrize("task", ["wait", "program", "lines", "run-task", "parallel", "retry"])
+@pytest.mark.parametrize("way", ["task stop", "stop-task"])
+def test_all_runs_of_a_task_are_stopped(daemon, task, way):
+    """By the manager and by another task: what each held is released. proves T8 T11"""
+    before = descriptors(daemon.pid)
+    raws = [daemon.raw("main").send(f"GET /{task} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()) for _ in range(2)]
+    wait_for(lambda: len(live(daemon, task)) == 2, f"{task} waits twice")
+    if way == "task stop":
+        assert daemon.manager_json("task", "stop", task)["cancelled"] == 2
+    else:
+        assert daemon.http("GET", f"/stop/{task}", server="main").text == "stopped"
+    assert [raw.response().status for raw in raws] == [503, 503]
+    for raw in raws:
+        raw.close()
+    daemon.manager("task", "stop", "child", check=0)
+    expect_released(daemon, before)
+
+
+def test_timeouts_and_newer_runs_release_as_much(daemon):
+    """The timeout of a task, and `restart`. proves T5 T9"""
+    before = descriptors(daemon.pid)
+    assert daemon.http("GET", "/bounded", server="main").status == 500
+    daemon.manager("task", "stop", "child", check=0)
+    raw = daemon.raw("main").send(b"GET /newest/1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    wait_for(lambda: live(daemon, "newest"), "the older one waits")
+    assert daemon.http("GET", "/newest/2", server="main").text == "new"
+    assert raw.response().status == 503
+    raw.close()
+    expect_released(daemon, before)
+    assert daemon.manager_json("stats")["runs"]["memory"] == 0
 
 
 def test_a_reply_that_waits_for_its_peer_is_cancelled(daemon):
