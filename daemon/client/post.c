@@ -4,6 +4,7 @@
  * the owner of the client, is carried out there, and comes back with the result. A full mailbox
  * keeps it waiting, never drops it. */
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "client/internal.h"
@@ -22,6 +23,7 @@ struct client_op {
     bool is_parked;            /* one of the two */
     enum status status;
     char text[FAULT_TEXT_MAX];
+    _Atomic bool is_cancelled; /* told from the home's thread */
 };
 
 static enum status carry_out(struct client_set *set, const struct client_order *order,
@@ -79,6 +81,8 @@ void client_op_cancel(struct client_op *op) {
             client_link_unref(op->link);
         }
         free(op);
+    } else {
+        atomic_store_explicit(&op->is_cancelled, true, memory_order_relaxed);
     }
 }
 
@@ -165,6 +169,25 @@ static enum status carry_out(struct client_set *set, const struct client_order *
     return STATUS_UNSUPPORTED;
 }
 
+static bool is_cancelled(const struct client_op *op) {
+    return atomic_load_explicit(&op->is_cancelled, memory_order_relaxed);
+}
+
+/* Those of other workers were cancelled without a word to us. They go when one more wants to wait:
+ * so a server that does not read holds no more messages than are still waited for. */
+static void forget_cancelled(struct client_link *link) {
+    struct list *next;
+    for (struct list *at = link->waiters.next; at != &link->waiters; at = next) {
+        struct link_waiter *waiter = CONTAINER_OF(at, struct link_waiter, node);
+        next = at->next;
+        if (waiter->ready == on_room_for_message &&
+            is_cancelled(CONTAINER_OF(waiter, struct client_op, waiter))) {
+            list_remove(at);
+            on_room_for_message(waiter, STATUS_CLOSED);
+        }
+    }
+}
+
 /* A send waits for room, a connect for its end. */
 static void park(struct client_op *op, struct client *client, struct client_link *link) {
     op->is_parked = true;
@@ -172,6 +195,7 @@ static void park(struct client_op *op, struct client *client, struct client_link
         list_append(&client->waiters, &op->node);
         return;
     }
+    forget_cancelled(link);
     if (!op->link) {
         op->link = client_link_ref(link);
     }
@@ -183,8 +207,8 @@ static void on_room_for_message(struct link_waiter *waiter, enum status status) 
     struct client_op *op = CONTAINER_OF(waiter, struct client_op, waiter);
     struct client_link *link = op->link;
     op->is_parked = false;
-    if (status == STATUS_OK) {
-        status = frames__send(link, &op->order.out);
+    if (status == STATUS_OK) { /* nobody learns how one that was cancelled ended */
+        status = is_cancelled(op) ? STATUS_CLOSED : frames__send(link, &op->order.out);
     }
     if (status == STATUS_AGAIN) {
         park(op, NULL, link);

@@ -4,6 +4,7 @@
  * to its worker, is carried out there, and comes back with the result; what it carries lies in the
  * op, which nobody changes meanwhile. A full mailbox keeps the parcel waiting, never drops it. */
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include "server/session.h"
 
@@ -26,6 +27,7 @@ struct server_op {
     struct server_outgoing out;
     struct server_order order;
     bool is_order, is_told, wait_all;
+    _Atomic bool is_cancelled;
     enum status status;
     uint32_t sent;
     uint32_t away, unposted; /* parcels */
@@ -118,6 +120,8 @@ void server_op_cancel(struct server_op *op) {
         session_wait_cancel(&local->waiter);
         session_unref(local->session);
         free(op);
+    } else {
+        atomic_store_explicit(&op->is_cancelled, true, memory_order_relaxed);
     }
 }
 
@@ -185,10 +189,29 @@ static enum status obey(struct session *session, const struct server_order *orde
     return STATUS_UNSUPPORTED;
 }
 
+static bool is_cancelled(const struct parcel *parcel) {
+    return atomic_load_explicit(&parcel->op->is_cancelled, memory_order_relaxed);
+}
+
+/* Those of other workers were cancelled without a word to us. They go when one more wants to wait:
+ * so a peer that does not read holds no more messages than are still waited for. */
+static void forget_cancelled(struct session *session) {
+    struct session_waiter *next;
+    for (struct session_waiter *at = session->waiters; at; at = next) {
+        struct parcel *parcel = CONTAINER_OF(at, struct parcel, waiter);
+        next = at->next;
+        if (at->ready == on_waited && is_cancelled(parcel)) {
+            session_wait_cancel(at);
+            on_waited(at, STATUS_CLOSED);
+        }
+    }
+}
+
 /* Sends, or begins to wait for room: then STATUS_AGAIN, and on_waited() goes on. */
 static enum status try_send(struct parcel *parcel, struct session *session) {
     enum status status = session_send(session, &parcel->op->out);
     if (status == STATUS_AGAIN) {
+        forget_cancelled(session);
         if (!parcel->session) {
             parcel->session = session_ref(session);
         }
@@ -203,6 +226,7 @@ static void on_waited(struct session_waiter *waiter, enum status status) {
     struct parcel *parcel = CONTAINER_OF(waiter, struct parcel, waiter);
     struct server_op *op = parcel->op;
     struct session *session = parcel->session;
+    status = is_cancelled(parcel) ? STATUS_CLOSED : status; /* nobody learns which */
     parcel->status = status == STATUS_OK ? try_send(parcel, session) : status;
     if (parcel->status == STATUS_AGAIN) {
         return;

@@ -1,4 +1,5 @@
 /* Orders from a worker that does not own the client; both loops take turns on one thread. */
+#include "client/internal.h"
 #include "tests/unit/client/peer.h"
 
 struct pair {
@@ -125,6 +126,44 @@ static void one_that_waits_when_all_ends_is_told_or_freed(void **state) {
     assert_int_equal(ask(pair, &wait), STATUS_AGAIN); /* left in the mailbox of a loop that ends */
 }
 
+static size_t waiters_of(const struct client_link *link) {
+    size_t count = 0;
+    for (const struct list *at = link->waiters.next; at != &link->waiters; at = at->next)
+        count++;
+    return count;
+}
+
+static void turn_both(struct pair *pair, int turns) {
+    for (int i = 0; i < turns; i++) {
+        net_loop_turn(pair->fixture.loop, 1);
+        net_loop_turn(pair->other_loop, 0);
+    }
+}
+
+/* proves W16 */
+static void cancelled_sends_to_a_server_that_does_not_read_do_not_pile_up(void **state) {
+    struct pair *pair = *state;
+    struct fixture *fixture = &pair->fixture;
+    static char large[200000];
+    const struct client_order send = {
+        .verb = CLIENT_SEND_MESSAGE,
+        .client = fixture->options.id,
+        .out = {.payload = {large, sizeof large}, .has_payload = true, .is_binary = true}};
+    struct client_done done = {.fn = test_done, .context = fixture};
+    apply(fixture);
+    open_one(fixture);
+    do { /* until the kernel takes no more either */
+        assert_int_equal(ask(pair, &send), STATUS_AGAIN);
+        turn_both(pair, 50);
+    } while (fixture->is_done);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(client_order(pair->other, &send, &done), STATUS_AGAIN);
+        turn_both(pair, 3);
+        client_op_cancel(done.op);
+    }
+    assert_in_range(waiters_of(fixture->link), 1, 2); /* the first, and who was cancelled last */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_pair, tear_down_pair)
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -132,6 +171,7 @@ int main(void) {
         TEST(an_unknown_client_is_told_by_its_owner),
         TEST(a_waiting_connect_comes_back_with_the_cause),
         TEST(one_that_waits_when_all_ends_is_told_or_freed),
+        TEST(cancelled_sends_to_a_server_that_does_not_read_do_not_pile_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

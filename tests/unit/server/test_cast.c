@@ -1,6 +1,7 @@
 /* Rooms, broadcasts and orders by name, on one worker and between two. The two workers' loops are
  * turned by this thread in turn; test_workers.c has them on threads. */
 #include <stdio.h>
+#include "server/session.h"
 #include "tests/unit/server/rig.h"
 
 struct world {
@@ -265,6 +266,58 @@ static void a_post_to_a_session_past_its_backlog_is_done_when_there_is_room(void
     peer_free(peer);
 }
 
+static size_t waiters_of(const struct session *session) {
+    size_t count = 0;
+    for (const struct session_waiter *at = session->waiters; at; at = at->next) {
+        count++;
+    }
+    return count;
+}
+
+/* Until the kernel takes no more either: then one post waits, and goes on waiting. */
+static void fill_all(struct world *world, struct slice id) {
+    do {
+        world->done = 0;
+        (void)fill(world, world->sets[1], id);
+        for (int i = 0; i < 50; i++) {
+            net_loop_turn(world->rigs[1].loop, 1);
+        }
+    } while (world->done);
+}
+
+/* proves W16 */
+static void a_cancelled_post_of_another_worker_does_not_pile_up(void **state) {
+    struct world *world = *state;
+    struct peer *peer = peer_open(&world->rigs[1], "/");
+    struct session *session = world->sessions[0];
+    fill_all(world, session_id(session));
+    struct server_target target = {.session_id = session_id(session)};
+    struct server_done done = {.fn = on_done, .context = world};
+    static char large[200000];
+    struct server_outgoing out = {
+        .payload = {large, sizeof(large)}, .has_payload = true, .is_binary = true};
+    for (int i = 0; i < 10; i++) { /* the last is waited for */
+        assert_int_equal(server_post(world->sets[0], &target, &out, &done), STATUS_AGAIN);
+        net_loop_turn(world->rigs[1].loop, 0);
+        if (i < 9) {
+            server_op_cancel(done.op);
+        }
+    }
+    for (int i = 0; i < 100; i++) {
+        net_loop_turn(world->rigs[1].loop, 0);
+    }
+    assert_int_equal(waiters_of(session), 2); /* that one, and fill_all()'s */
+    for (int i = 0; i < RIG_TURNS && world->done < 2; i++) {
+        peer_take(peer);
+        peer->size = 0;
+        net_loop_turn(world->rigs[0].loop, 0);
+        net_loop_turn(world->rigs[1].loop, 1);
+    }
+    assert_int_equal(world->status, STATUS_OK);
+    assert_int_equal(waiters_of(session), 0);
+    peer_free(peer);
+}
+
 static void a_post_that_waits_fails_when_the_session_ends(void **state) {
     struct world *world = *state;
     struct peer *peer = peer_open(&world->rigs[0], "/");
@@ -343,6 +396,7 @@ int main(void) {
         TEST(orders_reach_sessions_of_other_workers),
         TEST(a_cancelled_post_tells_nobody),
         TEST(a_post_to_a_session_past_its_backlog_is_done_when_there_is_room),
+        TEST(a_cancelled_post_of_another_worker_does_not_pile_up),
         TEST(a_post_that_waits_fails_when_the_session_ends),
         TEST(a_broadcast_closes_or_drops_the_slow_and_reaches_the_others),
         TEST(end_closes_with_1000_after_the_message),
