@@ -329,7 +329,7 @@ def silent_handshake(daemon, row):
 
 def dripped_handshake(daemon, row):
     with daemon.raw() as raw:
-        drip(raw, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500))
+        drip(raw, b"\x16\x03\x01\x20\x00\x01\x00\x1f\xfc\x03\x03" + bytes(5000))  # of 8 KiB
         assert raw.recv_all() == b""
     return "closed"
 
