@@ -132,12 +132,30 @@ def test_names_are_checked(start):
     assert start.check(HELLO).returncode == 0
 
 
+def restart_amid(ask, answered, daemon, times, answers):
+    """While ask(number, stop) runs in a thread for each of `answered`; so many answers come before and after each time."""
+    stop = threading.Event()
+    threads = [threading.Thread(target=ask, args=(number, stop), daemon=True) for number in range(len(answered))]
+    for thread in threads:
+        thread.start()
+    for _ in range(times):
+        before = sum(answered)
+        wait_for(lambda: sum(answered) > before + answers, "answers")
+        daemon.stop()
+        daemon.restart()
+    before = sum(answered)
+    wait_for(lambda: sum(answered) > before + answers, "answers of the last one")
+    stop.set()
+    for thread in threads:
+        thread.join(20)
+
+
 def test_a_restart_under_load_loses_no_request(start, main, passing):
     """64 connections at a time ask without a pause, while the daemon is stopped and started four times."""
     first = start(HELLO, launcher=launcher("main", main), workers=2)
-    lost, answered, stop = [], [0] * 64, threading.Event()
+    lost, answered = [], [0] * 64
 
-    def ask(number):
+    def ask(number, stop):
         while not stop.is_set():
             try:
                 with socket.create_connection(main.getsockname(), 20) as raw:
@@ -149,28 +167,16 @@ def test_a_restart_under_load_loses_no_request(start, main, passing):
             except OSError as error:
                 lost.append(error)
 
-    threads = [threading.Thread(target=ask, args=(number,), daemon=True) for number in range(64)]
-    for thread in threads:
-        thread.start()
-    for _ in range(4):
-        before = sum(answered)
-        wait_for(lambda: sum(answered) > before + 300, "answers")
-        first.stop()
-        first.restart()
-    before = sum(answered)
-    wait_for(lambda: sum(answered) > before + 300, "answers of the last one")
-    stop.set()
-    for thread in threads:
-        thread.join(20)
+    restart_amid(ask, answered, first, times=4, answers=300)
     assert not lost, (len(lost), sum(answered), lost[:5])
 
 
 def test_a_restart_under_load_loses_no_request_of_connections_that_stay(start, main, passing):
     """Who asks again within half a second is answered, by the old daemon (`Connection: close`) or by the new one."""
     daemon = start(HELLO, launcher=launcher("main", main), workers=2)
-    lost, answered, told, stop = [], [0] * 8, [0] * 8, threading.Event()
+    lost, answered, told = [], [0] * 8, [0] * 8
 
-    def ask(number):
+    def ask(number, stop):
         connection, asked, sent = None, 0, 0
         while not stop.is_set():
             before, asked = asked, time.monotonic()
@@ -190,19 +196,7 @@ def test_a_restart_under_load_loses_no_request_of_connections_that_stay(start, m
         if connection:
             connection.close()
 
-    threads = [threading.Thread(target=ask, args=(number,), daemon=True) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for _ in range(3):
-        before = sum(answered)
-        wait_for(lambda: sum(answered) > before + 100, "answers")
-        daemon.stop()
-        daemon.restart()
-    before = sum(answered)
-    wait_for(lambda: sum(answered) > before + 100, "answers of the last one")
-    stop.set()
-    for thread in threads:
-        thread.join(20)
+    restart_amid(ask, answered, daemon, times=3, answers=100)
     assert not lost and sum(told) > 0, (len(lost), sum(answered), told, lost[:5])
 
 
