@@ -135,7 +135,7 @@ struct config_field {
     bool allow_off;
     uint64_t min, max; /* max 0: the type's own; of TEXT, FILE: bytes; of TEXTS: items */
     const struct config_choice *choices;
-    const struct config_field *fields; /* CONFIG_STRUCT */
+    const struct config_field *fields; /* STRUCT; SPECIAL: of its mapping form */
     const char *special; /* SPECIAL: "value" "expression" "chain" "tree": for hook and schema */
 };
 #define CONFIG__OFFSET(strct, member, ctype)                                                       \
@@ -244,7 +244,7 @@ bool config_is_id(struct slice text);
 typedef enum status (*config_schema_fn)(const struct config_field *field, struct buffer *out);
 enum status config_schema(const struct config_field *fields, config_schema_fn special,
                           struct buffer *out);
-/* Markdown rows `| key | type | default | meaning |`, nested keys dotted. */
+/* Markdown rows `| key | type | default | meaning |`, nested keys dotted, also of SPECIALs. */
 enum status config_reference(const struct config_field *fields, struct buffer *out);
 
 #endif

@@ -20,13 +20,12 @@ static enum status write_rows(const struct config_field *fields, const char *pre
                               struct buffer *out) {
     for (const struct config_field *field = fields; field->name; field++) {
         char nested[PREFIX_MAX];
-        enum status status;
-        if (field->type == CONFIG_STRUCT) {
-            snprintf(nested, sizeof(nested), "%s%s.", prefix, field->name);
-            status = write_rows(field->fields, nested, out);
-        } else {
+        enum status status = STATUS_OK;
+        snprintf(nested, sizeof(nested), "%s%s.", prefix, field->name);
+        if (field->type != CONFIG_STRUCT)
             status = write_row(field, prefix, out);
-        }
+        if (!status && field->fields) /* also of what may be written as a mapping */
+            status = write_rows(field->fields, nested, out);
         if (status)
             return status;
     }

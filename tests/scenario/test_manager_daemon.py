@@ -163,13 +163,14 @@ def test_check_agrees_with_the_loader(start):
 
 
 def test_schema_and_reference_need_no_daemon(start):
-    """Both come from the tables, and the socket gives the same."""
+    """Both come from the tables, with what stands inside of keys, and the socket gives the same. proves T5 T9 S20"""
     bellwire = harness.BUILD / "bellwire"
     schema = json.loads(subprocess.run([bellwire, "schema"], capture_output=True, text=True, check=True).stdout)
     assert set(schema["properties"]) >= {"workers", "include", "servers", "clients", "secrets", "tasks"}
     reference = subprocess.run([bellwire, "reference"], capture_output=True, text=True, check=True).stdout
     for name in ("`http-request`", "`send-message`", "`max-body`", "`HttpPathParam(n)`", "`shutdown-timeout`", "### `repeat`",
-                 "number(x", "`RunId`"):
+                 "number(x", "`RunId`", "`mode.overflow`", "`mode.on-refused`", "`at-most.then`", "`on-error.retry.delay`",
+                 "`on-error.run-task`", "`conditions.unmet`", "`lines.as`", "`auto-reconnect.stable`"):
         assert name in reference, name
     d = start(HELLO)
     direct = subprocess.run(["curl", "-sS", "--unix-socket", str(d.socket), "http://x/v1/schema"], capture_output=True, text=True)
