@@ -1,5 +1,5 @@
 /* Asks all workers at once. What they carry back is their own until the last of them has come; who
- * takes longer than 2 s is left out of the answer. */
+ * takes longer than 2 s is left out of the answer. Once the API is closed none is written. */
 #include <stdlib.h>
 
 #include "control/internal.h"
@@ -97,6 +97,10 @@ static void answer(struct gather *gather) {
     net_timer_stop(&gather->timer);
     for (uint32_t i = 0; i < gather->count; i++)
         call->is_partial |= !gather->parts[i].is_answered;
+    if (call->control->is_closed) { /* what an answer tells of may be gone */
+        call_error(call, 503, SLICE_NONE, "the daemon ends");
+        return;
+    }
     gather->ask.done(call, gather->parts, gather->count);
 }
 

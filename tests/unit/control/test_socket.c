@@ -20,7 +20,7 @@ struct fixture {
     struct engine *engine;
     struct control_worker worker;
     struct control *control;
-    unsigned reloads;
+    unsigned reloads, listings;
 };
 
 static void wake_at(void *host, uint64_t mono_ns) { (void)host, (void)mono_ns; }
@@ -36,7 +36,7 @@ static const struct config_files *no_files(void *context) { return (void)context
 static const struct declare_main *no_main(void *context) { return (void)context, NULL; }
 static enum status no_servers(void *context, struct arena *arena, struct control_server **out,
                               size_t *count) {
-    (void)context;
+    ((struct fixture *)context)->listings++;
     *out = arena_alloc(arena, 0);
     *count = 0;
     return STATUS_OK;
@@ -295,6 +295,24 @@ static void a_worker_that_does_not_answer_is_left_out(void **state) {
     close(fd);
 }
 
+/* proves D9 */
+static void a_question_that_outlives_the_api_asks_the_host_no_more(void **state) {
+    struct fixture *fixture = *state;
+    int fd = dial(fixture);
+    static const char question[] = "GET /v1/stats HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (int is_closed = 0; is_closed < 2; is_closed++) {
+        assert_int_equal(send(fd, question, strlen(question), MSG_NOSIGNAL), strlen(question));
+        net_loop_turn(fixture->loop, 0); /* now it is with the worker */
+        if (is_closed)
+            control_close(fixture->control);
+        for (int i = 0; i < TURNS; i++)
+            turn(fixture);
+        assert_int_equal(fixture->listings, 1); /* the first question is answered */
+    }
+    fixture->control = NULL;
+    close(fd);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_socket_has_mode_0660_and_goes_with_the_daemon, set_up,
@@ -311,6 +329,8 @@ int main(void) {
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_worker_that_does_not_answer_is_left_out, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_question_that_outlives_the_api_asks_the_host_no_more,
+                                        set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
