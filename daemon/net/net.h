@@ -162,8 +162,8 @@ enum status net_write(struct net_stream *stream, const struct slice *parts, size
 #define NET_ROOM_MAX 65536
 char *net_write_begin(struct net_stream *stream, size_t size);
 void net_write_end(struct net_stream *stream, size_t used);
-size_t
-net_backlog(const struct net_stream *stream);     /* bytes written that the kernel has not taken */
+size_t net_backlog(const struct net_stream *stream); /* bytes that the kernel has not taken */
+bool net_stream_has_unread(const struct net_stream *stream); /* by us, or in the kernel */
 void net_flush(struct net_stream *stream);        /* gives the kernel what it takes now */
 void net_stream_pause(struct net_stream *stream); /* no NET_DATA, no NET_END */
 void net_stream_resume(struct net_stream *stream);

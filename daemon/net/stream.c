@@ -2,6 +2,7 @@
  * shut down, input thrown away; CLOSING until the turn ends. Handlers are called from three places
  * only: readiness, the timer, and the end of a turn. */
 #include <errno.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include "net/output.h"
 
@@ -270,6 +271,12 @@ void net_stream_resume(struct net_stream *stream) {
     if (stream->layer && stream->layer->has_input) {
         stream__mark(stream);
     }
+}
+
+bool net_stream_has_unread(const struct net_stream *stream) {
+    int bytes = 0;
+    return (stream->layer && stream->layer->has_input) ||
+           (ioctl(stream->source.fd, FIONREAD, &bytes) == 0 && bytes > 0);
 }
 
 void net_stream_again(struct net_stream *stream) {

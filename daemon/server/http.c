@@ -413,7 +413,8 @@ void http__answered(struct session *session, bool keep_alive) {
 static bool is_asking(const struct session *session) {
     const struct http_state *http = session->http;
     uint64_t usual_ms = session__bounds(session)->idle_timeout_ms;
-    if (session->stream.bytes_in == 0 || http->deadline == DEADLINE_HEADER) {
+    if (session->stream.bytes_in == 0 || http->deadline == DEADLINE_HEADER ||
+        net_stream_has_unread(&session->stream)) {
         return true;
     }
     return http->deadline == DEADLINE_IDLE &&

@@ -70,8 +70,8 @@ static void on_chunk(void *context, enum status status, const struct net_file *c
     struct server_set *set = session->server->set;
     transfer->job = NULL;
     set->read_count--;
+    start_waiting(set); /* before this one asks again: everybody in turn */
     take_chunk(transfer, status, chunk);
-    start_waiting(set);
 }
 
 /* The transfer may be gone when it returns. */

@@ -48,6 +48,20 @@ static void a_stop_serves_who_was_waiting_to_be_accepted(void **state) {
     peer_free(silent);
 }
 
+/* Its request lies in the kernel when the stop comes, long after its last answer. */
+static void a_stop_serves_who_asked_before_it_and_was_not_read_yet(void **state) {
+    struct world *world = *state;
+    struct peer *peer = peer_new(&world->rig);
+    peer_say(peer, "GET /one HTTP/1.1\r\nHost: a\r\n\r\n");
+    RIG_UNTIL(&world->rig, peer_has(peer, "\r\n\r\n/one"));
+    rig_pass(&world->rig, 30000);
+    peer_say(peer, "GET /two HTTP/1.1\r\nHost: a\r\n\r\n");
+    server_set_stop(world->rig.set, SLICE("main"), false);
+    RIG_UNTIL(&world->rig, peer_has(peer, "\r\n\r\n/two"));
+    assert_true(peer_has(peer, "Connection: close"));
+    peer_free(peer);
+}
+
 /* One connection asks again although the server is ending, one is in the middle of a head, one has
  * no more to ask; a fourth asks with an answer still on its way. */
 static void a_drain_answers_those_who_have_just_asked_once_more(void **state) {
@@ -106,6 +120,7 @@ int main(void) {
         TEST(a_drain_answers_those_who_have_just_asked_once_more),
         TEST(a_drain_does_not_wait_for_who_has_ended_a_discarded_body),
         TEST(a_stop_serves_who_was_waiting_to_be_accepted),
+        TEST(a_stop_serves_who_asked_before_it_and_was_not_read_yet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
