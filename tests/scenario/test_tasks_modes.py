@@ -4,11 +4,17 @@ import threading
 import harness
 
 # Every run notes how many are inside at once.
+PAUSE = "        - wait: 20ms\n"
 INSIDE = """
         - set: {global.now: "${(global.now or 0) + 1}", global.peak: "${math.max(global.peak or 0, (global.now or 0) + 1)}"}
-        - wait: 20ms
-        - set: {global.now: "${global.now - 1}", global.runs: "${(global.runs or 0) + 1}"}
+""" + PAUSE + """        - set: {global.now: "${global.now - 1}", global.runs: "${(global.runs or 0) + 1}"}
         - http-response: ok
+"""
+
+# A run goes on once the global `open` is true.
+GATE = """        - repeat: {until: global.open}
+          max: 1000000
+          do: [{wait: 5ms}]
 """
 
 
@@ -23,15 +29,25 @@ tasks:
 """
 
 
-def at_once(daemon, count, path="/t/x"):
-    """`count` requests on connections of their own, all of them sent before an answer is awaited."""
+def ask(daemon, count, path="/t/x"):
+    """`count` requests on connections of their own; answers are not awaited."""
     raws = [daemon.raw() for _ in range(count)]
     for number, raw in enumerate(raws):
         raw.send(f"GET {path.format(number)} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    return raws
+
+
+def at_once(daemon, count, path="/t/x"):
+    """`count` requests on connections of their own, all of them sent before an answer is awaited."""
+    raws = ask(daemon, count, path)
     answers = [raw.response() for raw in raws]
     for raw in raws:
         raw.close()
     return answers
+
+
+def set_gate(daemon, is_open):
+    daemon.manager("var", "set", "--json", "open", str(is_open).lower(), check=0)
 
 
 def var(daemon, name):
@@ -61,34 +77,37 @@ def test_queues_are_kept_per_key(start):
 def test_parallel_with_a_bound_refuses_what_is_more(start):
     """`max` holds over all workers, with a key and without; 429 says when to try again. proves T9"""
     for settings in ("mode: {max: 3}", 'mode: {max: 3, key: "${HttpPathParam(key)}"}'):
-        d = start(task(settings, INSIDE.replace("20ms", "300ms")), workers=4)
-        answers = at_once(d, 12)
+        d = start(task(settings, INSIDE.replace(PAUSE, GATE)), workers=4)
+        raws = ask(d, 12)
+        harness.wait_for(lambda: d.manager_json("stats")["runs"]["refused"]["max"] == 9, "nine are refused")
+        set_gate(d, True)
+        answers = [raw.response() for raw in raws]
         refused = [answer for answer in answers if answer.status == 429]
         assert len(answers) - len(refused) == 3 and var(d, "peak") == 3
         assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
-        assert d.manager_json("stats")["runs"]["refused"]["max"] == 9
 
 
 def test_single_runs_once_at_a_time(start):
     """One at a time, with a key and without; the others get 429, and the place is free again. proves T9"""
     for settings in ("mode: single", 'mode: {type: single, key: "${HttpPathParam(key)}"}'):
-        d = start(task(settings, INSIDE.replace("20ms", "200ms")), workers=4)
-        for _ in range(2):
-            assert sorted(answer.status for answer in at_once(d, 6)) == [200] + [429] * 5
-        assert d.manager_json("stats")["runs"]["refused"]["mode"] == 10
+        d = start(task(settings, INSIDE.replace(PAUSE, GATE)), workers=4)
+        for turn in (1, 2):
+            raws = ask(d, 6)
+            harness.wait_for(lambda: d.manager_json("stats")["runs"]["refused"]["mode"] == 5 * turn, "five are refused")
+            set_gate(d, True)
+            assert sorted(raw.response().status for raw in raws) == [200] + [429] * 5
+            set_gate(d, False)
 
 
 def test_a_full_queue_rejects_or_drops_the_oldest(start):
     """`max-waiting` bounds the queue; `overflow` says who goes. proves T9"""
-    d = start(task("mode: {type: queued, max-waiting: 2}", INSIDE.replace("20ms", "300ms")), workers=3)
-    assert sorted(answer.status for answer in at_once(d, 6)) == [200] * 3 + [429] * 3
-    d = start("""
-        tasks:
-          t:
-            triggers: [{http-request: "/t/{key}"}]
-            mode: {type: queued, max-waiting: 2, overflow: drop-oldest}
-            actions: [{wait: 300ms}, {http-response: "${HttpPathParam(key)}"}]
-    """, workers=3)
+    d = start(task("mode: {type: queued, max-waiting: 2}", GATE + "        - http-response: ok"), workers=3)
+    raws = ask(d, 6)
+    harness.wait_for(lambda: d.manager_json("stats")["runs"]["refused"]["mode"] == 3, "three are refused")
+    set_gate(d, True)
+    assert sorted(raw.response().status for raw in raws) == [200] * 3 + [429] * 3
+    d = start(task("mode: {type: queued, max-waiting: 2, overflow: drop-oldest}",
+                   GATE + '        - http-response: "${HttpPathParam(key)}"'), workers=3)
     raws = []
     for number in range(5):
         raws.append(d.raw())
@@ -96,6 +115,7 @@ def test_a_full_queue_rejects_or_drops_the_oldest(start):
         wanted = min(number + 1, 3)
         harness.wait_for(lambda: d.manager_json("task", "show", "t")["runs"] == number + 1, "it has arrived")
         assert d.manager_json("task", "show", "t")["active_runs"] == wanted
+    set_gate(d, True)
     answers = [raw.response() for raw in raws]
     assert [answer.status for answer in answers] == [200, 429, 429, 200, 200]
     assert [answer.body for answer in answers if answer.status == 200] == [b"0", b"3", b"4"]
@@ -171,12 +191,14 @@ def test_a_refused_event_may_run_another_task(start):
           t:
             triggers: [{http-request: /t}]
             mode: {type: queued, max-waiting: 0, on-refused: busy}
-            actions: [{wait: 300ms}, {http-response: done}]
+            actions: [{repeat: {until: global.open}, max: 1000000, do: [{wait: 5ms}]}, {http-response: done}]
           busy:
             actions: [{http-response: {status: 503, text: "busy ${HttpPath}"}}]
     """, workers=3)
-    answers = at_once(d, 5, "/t")
-    assert sorted(answer.body for answer in answers) == [b"busy /t"] * 4 + [b"done"]
+    raws = ask(d, 5, "/t")
+    harness.wait_for(lambda: d.manager_json("task", "show", "busy")["runs"] == 4, "four are refused")
+    set_gate(d, True)
+    assert sorted(raw.response().body for raw in raws) == [b"busy /t"] * 4 + [b"done"]
 
 
 def test_a_dropped_event_may_run_another_task(start):
@@ -233,7 +255,7 @@ def test_queued_events_keep_their_program(start):
           t:
             triggers: [{http-request: /t}]
             mode: queued
-            actions: [{wait: 300ms}, {http-response: "NAME"}]
+            actions: [{repeat: {until: global.open}, max: 1000000, do: [{wait: 5ms}]}, {http-response: "NAME"}]
     """
     d = start(files.replace("NAME", "old"), workers=2)
     raws = [d.raw() for _ in range(3)]
@@ -243,6 +265,7 @@ def test_queued_events_keep_their_program(start):
     d.write(files.replace("NAME", "new"))
     assert d.reload()["ok"]
     raws[2].send(b"GET /t HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    set_gate(d, True)
     assert [raw.response().body for raw in raws] == [b"old", b"old", b"new"]
 
 

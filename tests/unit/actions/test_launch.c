@@ -17,6 +17,14 @@ static size_t running(const struct bench *bench) {
     return count;
 }
 
+static size_t waiting(const struct bench *bench) {
+    const struct list *waiting = &bench->host.launches.waiting;
+    size_t count = 0;
+    for (const struct list *at = waiting->next; at != waiting; at = at->next)
+        count++;
+    return count;
+}
+
 /* Programs that go on until there is a file `go`, asked for by messages that come in one read. */
 struct scene {
     struct bench *bench;
@@ -50,7 +58,8 @@ static size_t size_of(struct bench *bench, const char *name) {
     return text ? strlen(text) : 0;
 }
 
-static void a_turn_starts_one_program_that_takes_long(void **state) {
+/* What libuv tells of at the begin of a turn counts with the turn before it: hence 2. */
+static void a_turn_starts_few_programs_that_take_long(void **state) {
     (void)state;
     struct scene scene;
     scene_begin(&scene);
@@ -58,7 +67,7 @@ static void a_turn_starts_one_program_that_takes_long(void **state) {
     size_t before = 0;
     for (int i = 0; i < RIG_TURNS && before < RUNS; i++) {
         net_loop_turn(bench->rig.loop, 2);
-        assert_true(running(bench) <= before + 1);
+        assert_true(running(bench) <= before + 2);
         before = running(bench);
     }
     assert_int_equal(before, RUNS);
@@ -86,16 +95,20 @@ static void cancelled_while_it_waits_for_its_turn_it_never_begins(void **state) 
     struct scene scene;
     scene_begin(&scene);
     struct bench *bench = scene.bench;
-    RIG_UNTIL(&bench->rig, running(bench) == 1);
+    /* A session whose programs take long to start yields: its messages may take several turns. */
+    RIG_UNTIL(&bench->rig, running(bench) + waiting(bench) == RUNS);
+    size_t begun = running(bench);
     assert_int_equal(engine_cancel_task(bench->engine, SLICE("t")), RUNS);
     assert_true(list_is_empty(&bench->host.launches.waiting));
+    RIG_UNTIL(&bench->rig, bench->programs.running == 0);
+    assert_true(size_of(bench, "order") <= begun * 2); /* a digit and a line feed each */
     scene_end(&scene);
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_turn_starts_one_program_that_takes_long),
+        cmocka_unit_test(a_turn_starts_few_programs_that_take_long),
         cmocka_unit_test(programs_begin_in_the_order_of_their_runs),
         cmocka_unit_test(cancelled_while_it_waits_for_its_turn_it_never_begins),
     };
