@@ -193,7 +193,8 @@ static enum step_state send_start(struct step *step, const void *args) {
     const struct send_args *send = args;
     bool is_bytes = send->binary.bytes || send->file.bytes;
     struct sending sending = {
-        .out = {.end = send->end,
+        .out = {.depth = run_depth(step_run(step)),
+                .end = send->end,
                 .has_payload = is_bytes || send->text.bytes || send->json.is_given,
                 .is_binary = send->is_binary < 0 ? is_bytes : send->is_binary == 1}};
     if (!take_target(step, send, &sending))
@@ -356,7 +357,8 @@ static enum step_state send_to_client(struct step *step, struct sending *sending
     order->out = (struct client_outgoing){.payload = out->payload,
                                           .has_payload = out->has_payload,
                                           .is_binary = out->is_binary,
-                                          .end = out->end};
+                                          .end = out->end,
+                                          .depth = out->depth};
     enum status status = clients ? client_order(clients, order, &done) : STATUS_NOT_FOUND;
     if (status != STATUS_AGAIN)
         return settle_client(step, sending, status);

@@ -278,6 +278,7 @@ static bool make_workers(struct supervisor *supervisor) {
     supervisor->steering = steer_of(supervisor);
     supervisor->has_workers = true;
     crypto_random(&options.id_key, sizeof options.id_key);
+    supervisor->own = options.own = net_own_new(options.id_key); /* or none: no bound */
     for (uint32_t i = 0; i < count; i++) {
         options.number = i;
         supervisor->hosts[i] = &supervisor->workers[i].host;
@@ -477,6 +478,7 @@ static void tear_down(struct supervisor *supervisor) {
     for (size_t end = 0; end < ARRAY_SIZE(ends); end++)
         for (uint32_t i = 0; i < supervisor->worker_count && supervisor->workers; i++)
             ends[end](&supervisor->workers[i]);
+    net_own_free(supervisor->own);
     close_registry(supervisor);
     edit_drop_all(supervisor);
     switches_drop_all(&supervisor->switches);

@@ -91,6 +91,7 @@ struct supervisor {
     struct action_programs programs;
     char *exec_helper;
     struct crypto_pool *crypto_pool;
+    struct net_own *own;
     struct arena names_arena;
     struct access_list machine_names; /* looked up once */
     struct generation *generation;    /* the one that serves */

@@ -51,12 +51,14 @@ bool worker_init(struct worker *worker, const struct worker_options *options) {
                                                                   .events = &triggers_server_events,
                                                                   .context = worker->triggers,
                                                                   .worker = options->number,
-                                                                  .id_key = options->id_key});
+                                                                  .id_key = options->id_key,
+                                                                  .own = options->own});
     worker->clients = client_set_new(&(struct client_set_options){.loop = worker->loop,
                                                                   .events = &triggers_client_events,
                                                                   .context = worker->triggers,
                                                                   .worker = options->number,
-                                                                  .id_key = options->id_key});
+                                                                  .id_key = options->id_key,
+                                                                  .own = options->own});
     worker->host = (struct action_host){.loop = worker->loop,
                                         .servers = worker->servers,
                                         .clients = worker->clients,

@@ -28,6 +28,7 @@ struct worker {
 struct worker_options {
     uint32_t number, count;
     struct hash_key id_key;
+    struct net_own *own; /* outlives the workers */
     struct action_programs *programs;
     const char *exec_helper;
     uint64_t program_files;          /* as action_host has it */

@@ -70,6 +70,7 @@ void dispatch__client_message(void *context, struct client_link *link,
     init(&event, link);
     event.message = message->payload;
     event.is_binary = message->is_binary;
+    event.event.depth = client_link_depth(link);
     event.json = &event.own_json;
     event__json_init(&event.own_json, message->payload);
     start_all(context, &trigger_client_message, &event);

@@ -152,6 +152,7 @@ void dispatch__message(void *context, struct session *session, const struct ws_m
     init(&event, session);
     event.message = message->payload;
     event.is_binary = message->is_binary;
+    event.event.depth = session_depth(session);
     event.json = &event.own_json;
     event__json_init(&event.own_json, message->payload);
     start_all(context, &trigger_server_message, &event, matches_message);

@@ -62,6 +62,7 @@ struct client_set_options {
     void *context;
     uint32_t worker;        /* below 256 */
     struct hash_key id_key; /* the same for all workers */
+    struct net_own *own;    /* of the process, which outlives the set; or NULL */
 };
 struct client_set *client_set_new(const struct client_set_options *options); /* NULL: no memory */
 /* Before the loops run: the sets of all workers, by number (an array that outlives them). Without
@@ -87,6 +88,7 @@ struct client_outgoing {
     struct slice payload;        /* text is UTF-8: the caller has checked */
     bool has_payload, is_binary; /* without payload nothing is sent before `end` */
     bool end;                    /* then close with 1000, as CLIENT_CLOSE_LINK */
+    uint32_t depth;              /* of the causes, for a peer that is our own server */
 };
 enum client_verb {
     CLIENT_SEND_MESSAGE,
@@ -138,6 +140,7 @@ struct slice client_link_query(const struct client_link *link);
 struct slice client_link_head(const struct client_link *link); /* the answer's; from open on */
 struct slice client_link_subprotocol(const struct client_link *link); /* size 0: none */
 bool client_link_is_open(const struct client_link *link);
+uint32_t client_link_depth(const struct client_link *link); /* as session_depth(), in on_message */
 struct client_set *client_link_set(const struct client_link *link);
 /* The struct outlives its connection until the last reference is gone. */
 struct client_link *client_link_ref(struct client_link *link);

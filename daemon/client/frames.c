@@ -27,6 +27,10 @@ void frames__begin(struct client_link *link) {
     const struct clock *clock = net_loop_clock(set->loop);
     link->state = LINK_OPEN;
     link->stream.handler = frames__on_event;
+    if (link->way && !net_own_is_met(link->way)) {
+        net_own_leave(link->way, NET_OWN_CLIENT);
+        link->way = NULL;
+    }
     link->opened_wall_ms = clock->wall_ms(clock);
     link->opened_ms = link->seen_ms = link->progress_ms = link__now_ms(link);
     net_stream_timer(&link->stream, period_of(link__bounds(link)));
@@ -274,6 +278,9 @@ enum status frames__send(struct client_link *link, const struct client_outgoing 
         if (link->ws.compression.is_on &&
             ws_compress(&link->ws, link->set->deflater, out->payload, &payload) == STATUS_OK) {
             first |= WS_RSV1;
+        }
+        if (link->way) {
+            net_own_note(link->way, NET_OWN_CLIENT, link->messages_out + 1, out->depth);
         }
         enum status status = send_frame(link, first, payload);
         if (status != STATUS_OK) {

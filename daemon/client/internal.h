@@ -44,6 +44,7 @@ struct client_link {
     size_t head_size;
     struct slice subprotocol; /* in the configuration */
     struct list waiters;
+    struct net_own_way *way; /* NULL: the peer is not our own server, once the link is open */
     void *attachments[2];
     uint64_t opened_ms, opened_wall_ms, messages_in, messages_out;
     uint64_t seen_ms;     /* when the peer last sent something */
@@ -95,6 +96,7 @@ struct client_set {
     void *context;
     uint32_t worker;
     struct hash_key id_key;
+    struct net_own *own;
     struct client_set *const *sets; /* of all workers; NULL: alone */
     uint32_t set_count;
     struct list clients;

@@ -88,6 +88,7 @@ static void take_socket(struct client_link *link, const struct net_dialed *diale
         return;
     }
     link->has_stream = true;
+    link->way = net_own_begin(set->own, dialed->fd);
     link->stream.counters = &link->client->counters->net;
     link->state = LINK_CONNECTED;
     net_count(&link->client->counters->connections_open, 1);
@@ -212,6 +213,8 @@ static void detach(struct client_link *link) {
     struct client *client = link->client;
     assert(client->link == link);
     link->client = NULL;
+    net_own_leave(link->way, NET_OWN_CLIENT);
+    link->way = NULL;
     link->set->link_count--;
     client->link = NULL;
     client__link_gone(client);
@@ -264,6 +267,10 @@ struct slice client_link_subprotocol(const struct client_link *link) {
 }
 
 bool client_link_is_open(const struct client_link *link) { return link->state == LINK_OPEN; }
+
+uint32_t client_link_depth(const struct client_link *link) {
+    return link->way ? net_own_depth(link->way, NET_OWN_CLIENT, link->messages_in) : 0;
+}
 
 struct client_set *client_link_set(const struct client_link *link) {
     return link->set;

@@ -19,6 +19,7 @@ struct client_set *client_set_new(const struct client_set_options *options) {
     set->context = options->context;
     set->worker = options->worker;
     set->id_key = options->id_key;
+    set->own = options->own;
     list_init(&set->clients);
     map_init(&set->by_id, options->id_key);
     map_init(&set->links, options->id_key);

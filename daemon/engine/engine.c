@@ -294,13 +294,27 @@ void engine_stats(const struct engine *engine, struct engine_stats *out) {
     out->expression_memory_passed += expr_lua_passed(engine->lua, true);
 }
 
-bool engine_count_slow_regex(struct engine *engine) {
+/* Once a second, since peers can have it happen. */
+static bool is_loggable(const struct engine *engine, uint64_t *last_ns) {
     uint64_t now_ns = engine__now_ns(engine);
-    bool is_loggable = !engine->slow_regex_ns || now_ns - engine->slow_regex_ns >= LOG_EACH_NS;
+    if (*last_ns && now_ns - *last_ns < LOG_EACH_NS)
+        return false;
+    *last_ns = now_ns;
+    return true;
+}
+
+bool engine_count_slow_regex(struct engine *engine) {
     engine->stats.expression_time_passed++;
-    if (is_loggable)
-        engine->slow_regex_ns = now_ns;
-    return is_loggable;
+    return is_loggable(engine, &engine->slow_regex_ns);
+}
+
+void engine__tell_depth(const struct run *run) {
+    const struct log_place place = {.task = run->task->shared.id};
+    if (is_loggable(run->engine, &run->engine->depth_ns))
+        log_line(LOG_WARN, &place,
+                 "the task was not started: it is %d causes deep, by messages to a server or a "
+                 "client of this daemon",
+                 RUN_DEPTH_MAX);
 }
 
 void engine_count_refusal(struct engine *engine, const struct task *task, enum run_gate gate) {

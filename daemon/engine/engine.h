@@ -145,6 +145,7 @@ struct event {
     void *sources[EXPR_FAMILIES];     /* EXPR_RUN is filled by the engine */
     const struct expr_groups *groups; /* of the match, or NULL */
     uint64_t why;                     /* engine_note_event(); 0: not noted */
+    uint32_t depth;                   /* of causes: 0 where it comes from elsewhere */
 };
 
 /* ---- the engine of one worker
@@ -203,6 +204,7 @@ void run_unwatch(struct run *run);
 void run_cancel(struct run *run);
 void run_resume(struct run *run); /* after PENDING of the journal */
 struct event *run_event(const struct run *run);
+uint32_t run_depth(const struct run *run); /* of causes */
 const struct task *run_task(const struct run *run);
 struct slice run_id_text(struct run *run);                              /* as long as the run */
 struct run *engine_find_run(struct engine *engine, struct slice id);    /* or NULL */

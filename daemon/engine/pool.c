@@ -168,6 +168,8 @@ struct event *run_event(const struct run *run) {
     return run->event;
 }
 
+uint32_t run_depth(const struct run *run) { return run->depth; }
+
 const struct task *run_task(const struct run *run) { return &run->task->shared; }
 
 const struct expr_scope *run__scope(struct run *run) {

@@ -225,6 +225,7 @@ static void begin_task(struct engine *engine, const struct task *task, struct ev
     }
     run->cause = event->cause;
     run->why = event->why;
+    run->depth = event->depth;
     run->hand_ons = (uint8_t)hand_ons;
     bind_event(run, event);
     admit(run, true, verdict);
@@ -234,6 +235,8 @@ static void begin_task(struct engine *engine, const struct task *task, struct ev
         if (verdict->gate != RUN_UNMET)
             why__refused(run, verdict->gate, NULL);
         gate__count_refusal(run, verdict->gate);
+        if (verdict->gate == RUN_DEPTH)
+            engine__tell_depth(run);
         discard(run);
     }
 }

@@ -188,15 +188,16 @@ struct engine {
     struct run_record *ended; /* a ring of ENGINE_ENDED_MAX, made with the first one */
     size_t ended_count, ended_next;
     struct why *why;
-    uint64_t slow_regex_ns; /* logged last; 0: never */
+    uint64_t slow_regex_ns, depth_ns; /* logged last; 0: never */
     char first_scratch[SCRATCH_BYTES] __attribute__((aligned(16)));
 };
 
 /* ---- engine.c ---- */
 uint64_t engine__now_ns(const struct engine *engine);
 uint64_t engine__random(struct engine *engine);
-void engine__enter(struct engine *engine); /* around everything that may advance a run */
-void engine__leave(struct engine *engine); /* the outermost one starts what is queued */
+void engine__tell_depth(const struct run *run); /* an event was refused for its depth */
+void engine__enter(struct engine *engine);      /* around everything that may advance a run */
+void engine__leave(struct engine *engine);      /* the outermost one starts what is queued */
 struct scratch_hold { /* scratch is a stack: each use gives back what it took */
     struct arena_mark mark;
     size_t limit_bytes;

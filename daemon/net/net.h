@@ -130,8 +130,8 @@ struct net_layer {
 };
 struct net_chunk;
 enum net_stream_state { NET_OPEN, NET_FINISHING, NET_LINGERING, NET_CLOSING };
-struct net_stream { /* embedded; all fields are private but those with a comment */
-    struct net_source source;
+struct net_stream {                /* embedded; all fields are private but those with a comment */
+    struct net_source source;      /* read: its fd */
     struct net_loop *loop;         /* read */
     net_stream_fn handler;         /* may be changed */
     struct net_layer *layer;       /* NULL: plain; owned */
@@ -210,8 +210,9 @@ struct net_listener *net_listener_open(struct net_loop *loop, int fd, net_accept
                                        void *context);
 void net_listener_close(struct net_listener *listener); /* accepts what waits, then closes */
 
-/* ---- dialing: net/dial.h */
+/* ---- dialing; connections that have both ends here ------------------------------------------ */
 #include "net/dial.h"
+#include "net/own.h"
 
 /* ---- files, in libuv's pool ----------------------------------------------------------------- */
 struct net_file {  /* of a regular file; anything else is STATUS_TYPE */
@@ -246,5 +247,4 @@ struct net_job *net_file_read(struct net_loop *loop, const struct net_file_range
 void net_job_cancel(struct net_job *job);
 
 #include "net/tls.h"
-
 #endif

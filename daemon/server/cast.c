@@ -80,7 +80,7 @@ static void cast_one(struct cast *cast, struct session *session) {
     }
     if (out->has_payload) {
         struct net_frame *frame = frame_for(cast, session);
-        if (!frame || !session__push(session, frame)) {
+        if (!frame || !session__push(session, frame, out->depth)) {
             return;
         }
         if (note__shows_frames(session)) {

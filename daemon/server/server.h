@@ -74,6 +74,7 @@ struct server_set_options {
     void *context;
     uint32_t worker;        /* below 256 */
     struct hash_key id_key; /* the same for all workers; obscures the worker in session IDs */
+    struct net_own *own;    /* of the process, which outlives the set; or NULL */
 };
 struct server_set *server_set_new(const struct server_set_options *options); /* NULL: no memory */
 /* Before the loops run: the sets of all workers, by number (an array that outlives them). */
@@ -83,8 +84,7 @@ void server_set_free(struct server_set *set); /* after server_set_drain() was do
  * too. Takes a reference. `counters` outlives the server; NULL keeps those it has. NO_MEMORY. */
 enum status server_set_apply(struct server_set *set, struct server_config *config,
                              struct server_counters *counters);
-/* Takes over a listening fd, known by `address` from now on. NOT_FOUND, NO_MEMORY, IO: still yours.
- */
+/* Takes over a listening fd, known by `address` from then on. NOT_FOUND, NO_MEMORY, IO: yours. */
 enum status server_set_listen(struct server_set *set, struct slice id, struct slice address,
                               int fd);
 /* Accepts what waits, then closes. An `address` of size 0: all of the server's. */
@@ -169,6 +169,7 @@ struct slice session_query(const struct session *session);
 const struct server_config *session_config(const struct session *session);
 struct server_set *session_set(const struct session *session);
 bool session_is_open(const struct session *session);
+uint32_t session_depth(const struct session *session); /* of what causes a message, in on_message */
 /* The struct outlives its connection until the last reference is gone. */
 struct session *session_ref(struct session *session);
 void session_unref(struct session *session);
@@ -179,6 +180,7 @@ struct server_outgoing {
     struct slice payload;        /* text is UTF-8: the caller has checked */
     bool has_payload, is_binary; /* without payload nothing is sent before `end` */
     bool end;                    /* then close with 1000 */
+    uint32_t depth;              /* of the causes, for a peer that is our own client */
 };
 /* A reply: STATUS_OK; STATUS_AGAIN: past max-backlog, nothing was sent, the peer is not read until
  * there is room: session_wait(); STATUS_LIMIT: larger than max-backlog; STATUS_CLOSED. */
@@ -245,5 +247,4 @@ struct session_info {
 /* All sessions, or the one with `id` (size 0: all), into the arena. NO_MEMORY, NOT_FOUND. */
 enum status server_set_sessions(struct server_set *set, struct slice id, struct arena *arena,
                                 struct session_info **out, size_t *count);
-
 #endif

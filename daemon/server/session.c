@@ -29,6 +29,7 @@ void session__begin(struct session *session) {
     session->since_wall_ms = clock->wall_ms(clock);
     session->seen_ms = session->progress_ms = now__ms(session);
     session__begin_timer(session);
+    session->way = net_own_meet(set->own, session->stream.source.fd);
     if (note__is_on(session)) {
         note__line(session, "a session of " SLICE_FMT " is open", SLICE_ARG(session_peer(session)));
     }
@@ -171,6 +172,10 @@ static void on_message(struct session *session, const struct ws_message *message
     }
 }
 
+uint32_t session_depth(const struct session *session) {
+    return session->way ? net_own_depth(session->way, NET_OWN_SERVER, session->messages_in) : 0;
+}
+
 static void on_peer_close(struct session *session, const struct ws_message *frame) {
     struct server_close close = {
         .code = frame->code, .reason = frame->payload, .by = SERVER_BY_PEER};
@@ -264,6 +269,13 @@ static bool is_past_backlog(struct session *session, size_t size) {
     return backlog > 0 && backlog + size > max;
 }
 
+/* Of the message that is about to be sent. */
+static inline void note_depth(struct session *session, uint32_t depth) {
+    if (session->way) {
+        net_own_note(session->way, NET_OWN_SERVER, session->messages_out + 1, depth);
+    }
+}
+
 enum status session_send(struct session *session, const struct server_outgoing *out) {
     if (session->state != SESSION_OPEN) {
         return STATUS_CLOSED;
@@ -283,6 +295,7 @@ enum status session_send(struct session *session, const struct server_outgoing *
                 STATUS_OK) {
             first |= WS_RSV1;
         }
+        note_depth(session, out->depth);
         enum status status = session__send_frame(session, first, payload);
         if (status != STATUS_OK) {
             return status;
@@ -297,7 +310,7 @@ enum status session_send(struct session *session, const struct server_outgoing *
     return out->end ? session_close(session, WS_NORMAL, SLICE_NONE) : STATUS_OK;
 }
 
-bool session__push(struct session *session, struct net_frame *frame) {
+bool session__push(struct session *session, struct net_frame *frame, uint32_t depth) {
     struct server *server = session->server;
     if (session->state != SESSION_OPEN) {
         return false;
@@ -311,6 +324,7 @@ bool session__push(struct session *session, struct net_frame *frame) {
         }
         return false;
     }
+    note_depth(session, depth);
     if (net_write_frame(&session->stream, frame) != STATUS_OK) {
         return false;
     }
@@ -509,6 +523,8 @@ static void on_lost(struct session *session) {
 void session__gone(struct session *session) {
     struct server *server = session->server;
     room__leave_all(session);
+    net_own_leave(session->way, NET_OWN_SERVER);
+    session->way = NULL;
     uint32_t index = session->index;
     members__remove(&server->members, index);
     if (index < server->members.count) {

@@ -88,6 +88,7 @@ struct session {
     struct session *next_in_table;
     struct membership *rooms;
     struct address *address; /* that it counts for, or NULL */
+    struct net_own_way *way; /* where the peer is our own client */
     struct session_waiter *waiters;
     void *attachments[2];
     uint64_t since_wall_ms, messages_in, messages_out;
@@ -155,6 +156,7 @@ struct server_set {
     void *context;
     uint32_t worker;
     struct hash_key id_key;
+    struct net_own *own;
     struct server_set *const *sets; /* of all workers; NULL: alone */
     uint32_t set_count;
     struct list servers;
@@ -234,7 +236,7 @@ void session__begin_timer(struct session *session);
 void session__gone(struct session *session);        /* out of rooms, table and server */
 void session__leave_place(struct session *session); /* one fewer of max-sessions */
 /* One message of a broadcast; a slow one is closed or left out. Returns whether it was queued. */
-bool session__push(struct session *session, struct net_frame *frame);
+bool session__push(struct session *session, struct net_frame *frame, uint32_t depth);
 enum status session__send_frame(struct session *session, unsigned first, struct slice payload);
 
 /* table.c */

@@ -22,6 +22,7 @@ struct server_set *server_set_new(const struct server_set_options *options) {
     set->context = options->context;
     set->worker = options->worker;
     set->id_key = options->id_key;
+    set->own = options->own;
     list_init(&set->servers);
     list_init(&set->waiting_transfers);
     map_init(&set->by_id, options->id_key);

@@ -114,6 +114,26 @@ static void a_task_that_starts_itself_ends_in_an_error(void **state) {
     lab_free(lab);
 }
 
+static void an_event_brings_the_depth_of_its_cause(void **state) {
+    (void)state;
+    struct engine_stats stats;
+    struct event event = {.cause = RUN_TRIGGER, .depth = 32};
+    struct lab *lab = lab_load("t:\n  actions: [call: {task: u, wait: true}]\n"
+                               "u:\n  actions: [note: u]\n");
+    const struct task *task = program_find_task(lab->program, SLICE("t"));
+    assert_int_equal(run_begin(lab->engine, task, &event).gate, RUN_ADMITTED);
+    lab_expect(lab, ""); /* what it would have started is too deep */
+    event.depth = 33;
+    assert_int_equal(run_begin(lab->engine, task, &event).gate, RUN_DEPTH);
+    event.depth = 31;
+    assert_int_equal(run_begin(lab->engine, task, &event).gate, RUN_ADMITTED);
+    lab_expect(lab, "u ");
+    engine_stats(lab->engine, &stats);
+    assert_int_equal(stats.refused[RUN_DEPTH], 2);
+    assert_int_equal(stats.started, 3);
+    lab_free(lab);
+}
+
 static void a_cancelled_parent_does_not_hear_of_its_child(void **state) {
     (void)state;
     struct lab *lab = lab_load("t:\n  actions: [call: {task: u, wait: true}]\n"
@@ -407,6 +427,7 @@ int main(void) {
         cmocka_unit_test(a_task_that_is_not_waited_for_begins_when_the_run_gives_way),
         cmocka_unit_test(a_failed_child_fails_the_waiting_step),
         cmocka_unit_test(a_task_that_starts_itself_ends_in_an_error),
+        cmocka_unit_test(an_event_brings_the_depth_of_its_cause),
         cmocka_unit_test(a_cancelled_parent_does_not_hear_of_its_child),
         cmocka_unit_test(conditions_decide_and_one_that_errors_does_not_hold),
         cmocka_unit_test(single_refuses_the_second),
