@@ -162,7 +162,7 @@ class Scale:
         variants = [("100 tasks", Bellwire(files=many_tasks(100)), plain, 1.10),
                     ("10,000 tasks", Bellwire(files=many_tasks(10000)), plain, 1.10),
                     ("15,000 sessions, 100 of them active", Bellwire(), {**plain, "connections": 15000, "active": 100}, 1.25),
-                    ("101 servers", Bellwire(config=self.with_servers(base, more)), plain, 1.10)]
+                    ("101 servers", Bellwire(config=servers.with_servers(base, more)), plain, 1.10)]
         own = Bellwire().start()
         try:
             for name, other, arguments, most in variants:
@@ -182,16 +182,6 @@ class Scale:
                     other.stop()
         finally:
             own.stop()
-
-    @staticmethod
-    def with_servers(base, more):
-        """Every trigger then has to say which server it means."""
-        base = base.replace("\ntasks:", more + "\ntasks:")
-        return (base.replace("server-message: /echo", "server-message: {path: /echo, server: main}")
-                .replace('http-request: "/hello/{name}"', 'http-request: {path: "/hello/{name}", server: main}')
-                .replace("server-open: /member", "server-open: {path: /member, server: main}")
-                .replace("server-message: /cast", "server-message: {path: /cast, server: main}")
-                .replace("http-request: /true", "http-request: {path: /true, server: main}"))
 
     @staticmethod
     def begin_and_reload(report, options):

@@ -244,6 +244,16 @@ class NodeRed(Server):
             return False
 
 
+def with_servers(base, more):
+    """A configuration with more servers: every trigger then has to say which one it means."""
+    base = base.replace("\ntasks:", more + "\ntasks:")
+    return (base.replace("server-message: /echo", "server-message: {path: /echo, server: main}")
+            .replace('http-request: "/hello/{name}"', 'http-request: {path: "/hello/{name}", server: main}')
+            .replace("server-open: /member", "server-open: {path: /member, server: main}")
+            .replace("server-message: /cast", "server-message: {path: /cast, server: main}")
+            .replace("http-request: /true", "http-request: {path: /true, server: main}"))
+
+
 def load(server, mode, arguments):
     """One run of the generator against a server; a wrong answer ends the benchmark."""
     command = ["taskset", "-c", LOAD_CORE, str(PROGRAMS / "load"), mode, server.address, "--pids", str(server.pid)]

@@ -4,12 +4,14 @@ The client is Python's, whose own cost must not show: the server is stopped whil
 finds all of them at once, as under load, however long the sending took.
 """
 import os
+import re
 import signal
 import socket
 import ssl
 import statistics
 import subprocess
 
+import servers
 from servers import HERE, LOAD_CORE, Bellwire
 
 SESSIONS, BATCHES, HANDSHAKES, SIZE = 200, 10, 100, 20
@@ -30,12 +32,16 @@ def receive(peer, size):
     return got
 
 
-def start_safe():
-    server = Bellwire(SAFE_NAME, config=(HERE / "bellwire.yaml").read_text().replace(PLACE, SAFE))
+def with_certificate(server):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                     "-days", "2", "-keyout", server.folder / "key.pem", "-out", server.folder / "cert.pem",
                     "-subj", "/CN=localhost"], check=True, capture_output=True)
-    return server.start()
+    return server
+
+
+def start_safe():
+    config = (HERE / "bellwire.yaml").read_text().replace(PLACE, SAFE)
+    return with_certificate(Bellwire(SAFE_NAME, config=config)).start()
 
 
 def connect(server):
@@ -81,19 +87,37 @@ def shake_hands(server):
     return (server.cpu_us()[0] - before) / HANDSHAKES
 
 
+def p99(server, options):
+    return servers.load(server, "echo", {"path": "/echo", "connections": 20, "size": SIZE, "seconds": options.seconds})["p99_us"]
+
+
+def p99_amid_handshakes(server, port, options):
+    """Full handshakes, one after the other, by a client that leaves the core to the load; and how many there were a second."""
+    seconds = int(options.seconds) + 2
+    flood = subprocess.Popen(["taskset", "-c", LOAD_CORE, "nice", "-n", "19", "openssl", "s_time", "-new", "-connect",
+                              f"127.0.0.1:{port}", "-time", str(seconds)], stdout=subprocess.PIPE, text=True,
+                             stderr=subprocess.DEVNULL)
+    try:
+        return p99(server, options)
+    finally:
+        count = re.search(r"(\d+) connections in \d+ real seconds", flood.communicate()[0])
+        if not count or int(count[1]) < 10:
+            raise RuntimeError("hardly a handshake was made")
+
+
 class Tls:
     name = "TLS"
 
     def run(self, report, options):
         allowed = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {int(LOAD_CORE)})
-        servers = []
+        started = []
         try:
-            servers += [start_safe(), Bellwire().start()]
-            self.compare(report, options, *servers)
+            started += [start_safe(), Bellwire().start()]
+            self.compare(report, options, *started)
         finally:
             os.sched_setaffinity(0, allowed)
-            for server in servers:
+            for server in started:
                 server.stop()
 
     def compare(self, report, options, safe, plain):
@@ -108,3 +132,18 @@ class Tls:
         rate = 1e6 / cost
         report.add("full TLS handshakes, P-256", "-", rate, "-", "-", cost, "-", "-", "-", "-", ">= 380 for one core",
                    ("reached" if rate >= 380 else "missed") + " by CPU")
+        self.amid_handshakes(report, options)
+
+    @staticmethod
+    def amid_handshakes(report, options):
+        """Those of established sessions, which the pool's handshakes must not hold up."""
+        port = servers.free_port()
+        more = f'  safe: {{bind: "127.0.0.1:{port}", tls: {{certificate: FOLDER/cert.pem, key: FOLDER/key.pem}}}}\n'
+        server = with_certificate(Bellwire(config=servers.with_servers((HERE / "bellwire.yaml").read_text(), more))).start()
+        try:
+            pairs = [(p99(server, options), p99_amid_handshakes(server, port, options)) for _ in range(options.rounds)]
+        finally:
+            server.stop()
+        ratio = statistics.median(amid / alone for alone, amid in pairs)
+        report.add("p99 of an echo, 20 sessions, amid full handshakes", "without them", "-", "-", ratio, "-", "-", "-", "-",
+                   statistics.median(amid for _, amid in pairs), "<= 2", "reached" if ratio <= 2 else "missed")
