@@ -25,6 +25,7 @@ struct net_own_way {
     _Atomic uint32_t ends; /* a bit for each enum net_own_end */
     struct notes sent[2];  /* by enum net_own_end */
 };
+_Static_assert(NET_OWN_WAYS < UINT16_MAX, "a way has a number");
 struct net_own {
     struct hash_key key;
     _Atomic uint32_t used;
@@ -135,6 +136,14 @@ struct net_own_way *net_own_meet(struct net_own *own, int fd) {
         }
     }
     return NULL;
+}
+
+uint16_t net_own_number(const struct net_own_way *way) {
+    return way ? (uint16_t)(way - way->own->ways + 1) : 0;
+}
+
+struct net_own_way *net_own_at(struct net_own *own, uint16_t number) {
+    return number ? &own->ways[number - 1] : NULL;
 }
 
 bool net_own_is_met(const struct net_own_way *way) {

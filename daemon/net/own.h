@@ -24,6 +24,9 @@ void net_own_free(struct net_own *own);           /* after both ends of every wa
 struct net_own_way *net_own_begin(struct net_own *own, int fd);
 /* The server's end. NULL: the peer is no client of ours. `own` may be NULL. */
 struct net_own_way *net_own_meet(struct net_own *own, int fd);
+/* For who keeps thousands: a way by its number, from 1; 0 is NULL. */
+uint16_t net_own_number(const struct net_own_way *way);
+struct net_own_way *net_own_at(struct net_own *own, uint16_t number);
 bool net_own_is_met(const struct net_own_way *way); /* for the client, once the peer has answered */
 void net_own_leave(struct net_own_way *way, enum net_own_end end); /* once; NULL does nothing */
 /* `end` is about to send its message `number`, by a run of this depth. */

@@ -29,7 +29,7 @@ void session__begin(struct session *session) {
     session->since_wall_ms = clock->wall_ms(clock);
     session->seen_ms = session->progress_ms = now__ms(session);
     session__begin_timer(session);
-    session->way = net_own_meet(set->own, session->stream.source.fd);
+    session->way = net_own_number(net_own_meet(set->own, session->stream.source.fd));
     if (note__is_on(session)) {
         note__line(session, "a session of " SLICE_FMT " is open", SLICE_ARG(session_peer(session)));
     }
@@ -132,6 +132,10 @@ static void parse(struct session *session, struct ws_input *input) {
     }
 }
 
+static struct net_own_way *way_of(const struct session *session) {
+    return net_own_at(session->server->set->own, session->way);
+}
+
 /* False when nothing more is to be parsed. */
 static bool on_frame(struct session *session, enum ws_event event, const struct ws_message *frame) {
     if (note__shows_frames(session)) {
@@ -173,7 +177,7 @@ static void on_message(struct session *session, const struct ws_message *message
 }
 
 uint32_t session_depth(const struct session *session) {
-    return session->way ? net_own_depth(session->way, NET_OWN_SERVER, session->messages_in) : 0;
+    return session->way ? net_own_depth(way_of(session), NET_OWN_SERVER, session->messages_in) : 0;
 }
 
 static void on_peer_close(struct session *session, const struct ws_message *frame) {
@@ -272,7 +276,7 @@ static bool is_past_backlog(struct session *session, size_t size) {
 /* Of the message that is about to be sent. */
 static inline void note_depth(struct session *session, uint32_t depth) {
     if (session->way) {
-        net_own_note(session->way, NET_OWN_SERVER, session->messages_out + 1, depth);
+        net_own_note(way_of(session), NET_OWN_SERVER, session->messages_out + 1, depth);
     }
 }
 
@@ -523,8 +527,8 @@ static void on_lost(struct session *session) {
 void session__gone(struct session *session) {
     struct server *server = session->server;
     room__leave_all(session);
-    net_own_leave(session->way, NET_OWN_SERVER);
-    session->way = NULL;
+    net_own_leave(way_of(session), NET_OWN_SERVER);
+    session->way = 0;
     uint32_t index = session->index;
     members__remove(&server->members, index);
     if (index < server->members.count) {

@@ -88,7 +88,6 @@ struct session {
     struct session *next_in_table;
     struct membership *rooms;
     struct address *address; /* that it counts for, or NULL */
-    struct net_own_way *way; /* where the peer is our own client */
     struct session_waiter *waiters;
     void *attachments[2];
     uint64_t since_wall_ms, messages_in, messages_out;
@@ -100,6 +99,7 @@ struct session {
     uint32_t path_hash;
     uint32_t refs; /* the stream's one and those of session_ref() */
     uint16_t close_code;
+    uint16_t way; /* net_own_number(), where the peer is our own client */
     uint8_t state;
     bool is_held;    /* past its backlog: neither read nor parsed */
     bool is_yielded; /* took its share of this turn; goes on in NET_AGAIN */

@@ -74,6 +74,7 @@ static void both_ends_find_each_other_by_their_addresses(void **state) {
         assert_null(net_own_meet(own, other.server));
         assert_false(net_own_is_met(way));
         assert_ptr_equal(net_own_meet(own, pair.server), way);
+        assert_ptr_equal(net_own_at(own, net_own_number(way)), way);
         assert_true(net_own_is_met(way));
         assert_null(net_own_meet(own, pair.server)); /* it has its server's end */
         net_own_leave(way, NET_OWN_SERVER);
@@ -97,6 +98,8 @@ static void a_socket_without_addresses_and_no_table_are_nobodys(void **state) {
     net_own_leave(way, NET_OWN_CLIENT);
     assert_null(net_own_begin(NULL, pair.client));
     assert_null(net_own_meet(NULL, pair.server));
+    assert_int_equal(net_own_number(NULL), 0);
+    assert_null(net_own_at(NULL, 0));
     net_own_leave(NULL, NET_OWN_CLIENT);
     net_own_free(own);
     net_own_free(NULL);
