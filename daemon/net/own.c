@@ -65,7 +65,7 @@ static bool put_end(const struct sockaddr_storage *address, uint8_t *out) {
 
 /* The client's address, then the server's. */
 static bool name(const struct net_own *own, int fd, enum net_own_end end, uint64_t *key) {
-    struct sockaddr_storage here, there;
+    struct sockaddr_storage here = {0}, there = {0}; /* what a short address leaves is read too */
     socklen_t here_size = sizeof(here), there_size = sizeof(there);
     uint8_t pair[2 * END_BYTES];
     if (getsockname(fd, (struct sockaddr *)&here, &here_size) < 0 ||
