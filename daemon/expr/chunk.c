@@ -67,15 +67,22 @@ static size_t place_of(const struct chunk_job *job, struct slice message) {
     return is_unique ? (size_t)(first - job->source.bytes) : 0;
 }
 
-/* `expr:1: unexpected symbol near 'x'` */
+/* `expr:1: unexpected symbol near 'x'`, but `C stack overflow` without a place */
+static struct slice without_place(struct slice message) {
+    struct slice rest;
+    slice_cut(message, ':', &rest);
+    if (rest.bytes)
+        slice_cut(rest, ':', &rest);
+    return rest.bytes ? slice_trim(rest) : message;
+}
+
 static void refuse_syntax(struct chunk_job *job, const char *raw) {
-    struct slice message = slice_of(raw);
-    slice_cut(message, ':', &message);
-    slice_cut(message, ':', &message);
-    message = slice_trim(message);
+    struct slice message = without_place(slice_of(raw));
     if (slice_ends_with(message, SLICE("near <eof>")))
         compile__error(job->compile, job->source.size ? job->source.size - 1 : 0, NULL,
                        "the expression ends too early");
+    else if (slice_contains(message, SLICE("stack overflow")))
+        compile__error(job->compile, 0, NULL, "the expression nests too deep");
     else
         compile__error(job->compile, place_of(job, message), NULL, SLICE_FMT, SLICE_ARG(message));
 }

@@ -209,6 +209,12 @@ static void unknown_names_in_expressions_are_found(void **state) {
 static void what_is_no_expression_is_refused(void **state) {
     struct fixture *f = *state;
     assert_load_error(f, "${1 +}", "ends too early", "");
+    char deep[2 * 300 + 8] = "${"; /* Lua tells of it without a place */
+    memset(deep + 2, '(', 300);
+    deep[302] = '1';
+    memset(deep + 303, ')', 300);
+    deep[603] = '}';
+    assert_load_error(f, deep, "nests too deep", "");
     assert_load_error(f, "${1 2}", "expected", "");
     assert_int_equal(f->error.offset, 4);
     assert_load_error(f, "${1, 2}", "expected", "");
