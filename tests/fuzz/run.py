@@ -1,15 +1,15 @@
 #!/usr/bin/python3
-"""Runs the fuzz targets of $BUILD/fuzz for some seconds each, one after the other, from the kept inputs.
+"""Runs the fuzz targets of $BUILD/fuzz for some seconds each, as many at once as there are cores, from the kept inputs.
 
     tests/fuzz/run.py SECONDS [TARGET ...]
 
 A crash becomes a file in tests/fuzz/corpus/TARGET, to be kept with its repair. What a run finds beyond that is
 kept in $BUILD/fuzz/found, not in the tree. Prints what was run; ends with 1 after a crash, leak or hang.
 """
+import concurrent.futures
 import os
 import pathlib
 import re
-import resource
 import subprocess
 import sys
 
@@ -30,28 +30,27 @@ def fuzz(target, seconds):
     command = [str(BUILD / "fuzz" / target), f"-max_total_time={seconds}", f"-artifact_prefix={kept}/", *LIMITS,
                *([f"-dict={words}"] if words.exists() else []), str(found), str(kept),
                *(str(ROOT / folder) for folder in MORE_SEEDS.get(target, ()))]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, cwd=BUILD, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, check=False,
-                          env={**os.environ, "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"})
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    text = done.stdout.decode("utf-8", "replace")
+    process = subprocess.Popen(command, cwd=BUILD, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               env={**os.environ, "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"})
+    with process.stdout:
+        text = process.stdout.read().decode("utf-8", "replace")
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
     runs = re.search(r"stat::number_of_executed_units:\s+(\d+)", text)
-    if done.returncode:
+    if process.returncode:
         print(text[-8000:])
-    return (done.returncode == 0, int(runs[1]) if runs else 0,
-            after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return process.returncode == 0, int(runs[1]) if runs else 0, used.ru_utime + used.ru_stime
 
 
 def main():
     seconds, names = int(sys.argv[1]), sys.argv[2:]
     targets = sorted(path.stem[5:] for path in HERE.glob("fuzz_*.c"))
     total, failed = 0.0, []
-    for target in names or targets:
-        has_passed, runs, cpu = fuzz(target, seconds)
-        total += cpu
-        failed += [] if has_passed else [target]
-        print(f"{'ok' if has_passed else 'FAILED':6} fuzz {target}: {runs} inputs, {cpu:.1f} s of CPU", flush=True)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for target, has_passed, runs, cpu in pool.map(lambda name: (name, *fuzz(name, seconds)), names or targets):
+            total += cpu
+            failed += [] if has_passed else [target]
+            print(f"{'ok' if has_passed else 'FAILED':6} fuzz {target}: {runs} inputs, {cpu:.1f} s of CPU", flush=True)
     print(f"fuzzed for {total:.0f} s of CPU" + (f"; failed: {' '.join(failed)}" if failed else ""))
     return 1 if failed else 0
 

@@ -105,10 +105,12 @@ def test_the_closing_line_adds_up_all_runs(tree):
 
 
 @pytest.mark.parametrize("make, last", [
-    ('case "$*" in *address*) echo "1 passed, 2 failed"; exit 1;; *test) echo "3 passed, 0 failed";; esac',
+    ('case "$*" in *"address test") echo "1 passed, 2 failed"; exit 1;; *test) echo "3 passed, 0 failed";; esac',
      "7 passed, 2 failed"),
     ('case "$*" in *lint) exit 1;; *test) echo "1 passed, 0 failed";; esac', "3 passed, 1 failed"),
     ('case "$*" in *thread*) exit 2;; *test) echo "1 passed, 0 failed";; esac', "2 passed, 1 failed"),
+    ('case "$*" in *fuzzers) exit 2;; *test) echo "1 passed, 0 failed";; esac', "3 passed, 1 failed"),
+    ('case "$*" in *j"$(nproc) all unit") exit 2;; *test) echo "1 passed, 0 failed";; esac', "0 passed, 1 failed"),
 ])
 def test_any_failure_fails_the_whole(tree, make, last):
     """A test, the style, or a build that does not compile."""
