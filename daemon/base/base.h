@@ -194,8 +194,7 @@ struct map_entry *map_next(const struct map *map, size_t *at);
 
 /* ---- durations and sizes as text --------------------------------------------------------------
  */
-/* `250ms 5s 10m 1h 1d`, one unit, whole numbers. STATUS_SYNTAX (also a bare number), STATUS_RANGE.
- */
+/* `250ms 5s 10m 1h 1d`, one unit, whole. STATUS_SYNTAX (also a bare number), STATUS_RANGE. */
 enum status duration_parse(struct slice text, uint64_t *out_ms);
 /* `512B 64KiB 1MiB 2GiB`, or bare bytes. STATUS_SYNTAX, STATUS_RANGE. */
 enum status size_parse(struct slice text, uint64_t *out_bytes);
@@ -245,6 +244,7 @@ void log_as_is(enum log_level level, struct slice lines); /* of our own making, 
  * it wants to see, also below the sink's own; forced lines come whatever their level. */
 typedef void (*log_tap_fn)(void *context, enum log_level level, struct slice json_line);
 void log_set_tap(log_tap_fn tap, void *context, enum log_level level);
+#include "base/fetch.h"
 #include "base/histogram.h"
 
 #endif

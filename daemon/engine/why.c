@@ -9,7 +9,6 @@
 #define PATH_BYTES 72
 #define TEXT_MAX   40
 #define VALUE_MAX  184
-#define LINE_BYTES 64 /* of the cache */
 
 struct why_kept { /* an event */
     uint64_t number, wall_ms;
@@ -49,18 +48,12 @@ static uint8_t keep(char *to, size_t room, struct slice text) {
     return (uint8_t)size;
 }
 
-/* What is written next was last touched a thousand events ago: it comes while this one goes on. */
-static void fetch(const void *next, size_t bytes) {
-    for (size_t at = 0; at < bytes; at += LINE_BYTES)
-        __builtin_prefetch((const char *)next + at, 1);
-}
-
 uint64_t engine_note_event(struct engine *engine, const struct why_event *event) {
     struct why *why = engine->why;
     struct why_kept *kept = &why->kept[why->events % WHY_EVENTS_MAX];
     bool is_client = event->client.size > 0;
     kept->number = ++why->events;
-    fetch(&why->kept[why->events % WHY_EVENTS_MAX], sizeof *kept);
+    fetch_ahead(&why->kept[why->events % WHY_EVENTS_MAX], sizeof *kept);
     kept->wall_ms = engine->options.clock->wall_ms(engine->options.clock);
     kept->kind = event->kind;
     kept->server_size = is_client ? 0 : keep(kept->server, sizeof kept->server, event->server);
@@ -73,7 +66,7 @@ uint64_t engine_note_event(struct engine *engine, const struct why_event *event)
 static struct why_note *note(struct engine *engine, uint64_t event, struct config_mark mark) {
     struct why *why = engine->why;
     struct why_note *next = &why->noted[why->notes++ % WHY_NOTES_MAX];
-    fetch(&why->noted[why->notes % WHY_NOTES_MAX], offsetof(struct why_note, value));
+    fetch_ahead(&why->noted[why->notes % WHY_NOTES_MAX], offsetof(struct why_note, value));
     next->event = event;
     next->reason = NULL;
     next->value_size = 0;

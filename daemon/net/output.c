@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/uio.h>
 #include "net/output.h"
+#include "net/transfer.h"
 
 struct net_chunk {
     struct net_chunk *next;  /* a ring: the last one points to the first */
@@ -83,7 +84,7 @@ static ssize_t send_parts(struct net_stream *stream, struct iovec *parts, size_t
     ssize_t sent;
     do {
         sent = layer        ? layer->send(layer, stream->source.fd, parts->iov_base, parts->iov_len)
-               : count == 1 ? send(stream->source.fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL)
+               : count == 1 ? transfer__send(stream->source.fd, parts->iov_base, parts->iov_len)
                             : sendmsg(stream->source.fd, &message, MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
     if (sent < 0 && errno != EAGAIN) {

@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include "net/output.h"
+#include "net/transfer.h"
 
 #define LINGER_BYTES (64 * 1024)
 #define LINGER_MS    2000
@@ -94,7 +95,7 @@ static void read_some(struct net_stream *stream) {
     int fd = stream->source.fd;
     ssize_t size = stream->layer
                        ? stream->layer->recv(stream->layer, fd, loop->read_buffer, NET_READ_SIZE)
-                       : recv(fd, loop->read_buffer, NET_READ_SIZE, 0);
+                       : transfer__recv(fd, loop->read_buffer, NET_READ_SIZE);
     if (size > 0) {
         stream->bytes_in += (uint64_t)size;
         if (stream->counters) {
@@ -116,7 +117,7 @@ static void read_some(struct net_stream *stream) {
 
 /* The backlog counts what was thrown away now. */
 static void discard_some(struct net_stream *stream) {
-    ssize_t size = recv(stream->source.fd, stream->loop->read_buffer, NET_READ_SIZE, 0);
+    ssize_t size = transfer__recv(stream->source.fd, stream->loop->read_buffer, NET_READ_SIZE);
     if (size > 0) {
         stream->backlog_bytes += (uint32_t)size;
     }
@@ -182,7 +183,9 @@ void stream__finish_turn(struct net_loop *loop) {
     while (pending->first) {
         struct net_stream *stream = pending->first;
         pending->first = stream->next_pending;
-        if (!pending->first) {
+        if (pending->first) {
+            fetch_ahead(pending->first, sizeof(*stream)); /* of thousands, after a broadcast */
+        } else {
             pending->last = NULL;
         }
         stream->is_pending = false;

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include "net/output.h"
 #include "net/tls_inside.h"
+#include "net/transfer.h"
 
 #define RECORD_MAX    (16384 + 512) /* RFC 8446 section 5.1, with room for what surrounds it */
 #define HEADER_SIZE   5
@@ -240,7 +241,7 @@ static void gather(struct net_tls *tls, int fd) {
         fail(tls, STATUS_NO_MEMORY, "out of memory");
         return;
     }
-    ssize_t got = recv(fd, tls->in.bytes + tls->in.size, RECORD_MAX, 0);
+    ssize_t got = transfer__recv(fd, tls->in.bytes + tls->in.size, RECORD_MAX);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }
@@ -318,7 +319,7 @@ static int recv_raw(void *context, unsigned char *bytes, size_t size) {
  * tell whether a repeated write is the same one. What the socket does not take waits in `out`. */
 static int send_raw(void *context, const unsigned char *bytes, size_t size) {
     struct net_tls *tls = context;
-    ssize_t sent = tls->out.size ? 0 : send(tls->stream->source.fd, bytes, size, MSG_NOSIGNAL);
+    ssize_t sent = tls->out.size ? 0 : transfer__send(tls->stream->source.fd, bytes, size);
     if (sent < 0 && errno != EAGAIN && errno != EINTR) {
         tls->error = errno;
         return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
@@ -391,7 +392,7 @@ static ssize_t recv_open(struct net_tls *tls, int fd, uint8_t *bytes, size_t siz
         buffer_init(&tls->in, 0);
     } else if (tls->state == TLS_OPEN) {
         uint8_t *raw = bytes + size - room;
-        ssize_t count = recv(fd, raw, room, 0);
+        ssize_t count = transfer__recv(fd, raw, room);
         if (count < 0) {
             return -1;
         }
@@ -428,7 +429,7 @@ static ssize_t layer_recv(struct net_layer *layer, int fd, void *bytes, size_t s
 /* False: the socket takes no more (EAGAIN), or failed. */
 static bool flush_out(struct net_tls *tls, int fd) {
     while (tls->out.size) {
-        ssize_t sent = send(fd, tls->out.bytes, tls->out.size, MSG_NOSIGNAL);
+        ssize_t sent = transfer__send(fd, tls->out.bytes, tls->out.size);
         if (sent < 0 && errno != EINTR) {
             return false;
         }
@@ -469,7 +470,7 @@ static ssize_t layer_send(struct net_layer *layer, int fd, const void *bytes, si
         case TLS_ENDED:
             return send_records(tls, bytes, size);
         case TLS_PLAIN:
-            return size ? send(fd, bytes, size, MSG_NOSIGNAL) : 0;
+            return size ? transfer__send(fd, bytes, size) : 0;
         default: /* nobody may write yet, or any more */
             errno = tls->error ? tls->error : ENOTCONN;
             return size ? -1 : 0;

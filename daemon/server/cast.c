@@ -4,6 +4,7 @@
 #include "server/session.h"
 
 #define WINDOW_BITS_MAX 15
+#define AHEAD           4 /* members whose memory comes while one is served */
 
 struct cast {
     struct server_set *set;
@@ -61,6 +62,9 @@ static void cast_server(struct cast *cast, struct server *server) {
     }
     for (uint32_t i = 0; i < members->count; i++) {
         struct session *session = members->items[i].session;
+        if (i + AHEAD < members->count) {
+            fetch_ahead(members->items[i + AHEAD].session, sizeof(*session));
+        }
         if (target->path.size) {
             uint32_t hash = target->room.size ? session->path_hash : members->items[i].path_hash;
             if (hash != cast->path_hash || !slice_equal(session_path(session), target->path)) {

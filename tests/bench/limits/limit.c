@@ -94,6 +94,9 @@ static void keep(struct peer *peer, const char *bytes, size_t size) {
 /* A peer that echoes is not read while something waits; one that listens takes all that comes. */
 static void put(struct limit *limit, struct peer *peer, const char *bytes, size_t size) {
     ssize_t sent = peer->is_blocked ? 0 : send(peer->fd, bytes, size, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN) {
+        return; /* it is gone, as the next recv() says */
+    }
     sent = sent < 0 ? 0 : sent;
     if ((size_t)sent < size) {
         keep(peer, bytes + sent, size - (size_t)sent);
@@ -106,6 +109,10 @@ static void put(struct limit *limit, struct peer *peer, const char *bytes, size_
 
 static void put_rest(struct limit *limit, struct peer *peer) {
     ssize_t sent = send(peer->fd, peer->rest + peer->rest_at, peer->rest_size, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN) {
+        drop(limit, peer);
+        return;
+    }
     sent = sent < 0 ? 0 : sent;
     peer->rest_at += (size_t)sent;
     peer->rest_size -= (size_t)sent;

@@ -8,7 +8,7 @@
 #include "load.h"
 
 #define WARM_UP_NS 200000000ull
-#define FINE_BITS  5 /* 32 steps for each power of two: 3 % */
+#define FINE_BITS  8 /* 256 steps for each power of two: 0.4 % */
 #define SLOTS      (64 << FINE_BITS)
 
 struct meter {
