@@ -180,6 +180,37 @@ static void budgets_are_those_of_the_generation(void **state) {
     fixture_teardown(&small_state);
 }
 
+/* What a state that is new says to a text of so many bytes, under a bound of 1 MiB. */
+static enum status status_of_text(size_t bytes) {
+    struct fixture *f = fixture_new(10000000, 1048576);
+    void *state = f;
+    char text[64];
+    struct value value;
+    snprintf(text, sizeof text, "${#('x'):rep(%zu)}", bytes);
+    const struct expr_template *tpl = compiled(f, text);
+    enum status status = expr_eval(tpl, &f->scope, EXPR_PLAIN, &value, f->why);
+    assert_int_equal(expr_lua_passed(f->scope.lua, true), status == STATUS_OK ? 0 : 1);
+    fixture_teardown(&state);
+    return status;
+}
+
+/* proves T3 */
+static void the_bound_of_memory_is_passed_by_one_byte(void **state) {
+    (void)state; /* each has a Lua of its own, without garbage */
+    size_t taken = 0, refused = 1048576;
+    while (refused - taken > 1) {
+        size_t middle = (taken + refused) / 2;
+        enum status status = status_of_text(middle);
+        assert_true(status == STATUS_OK || status == STATUS_LIMIT);
+        *(status == STATUS_OK ? &taken : &refused) = middle;
+    }
+    assert_in_range(taken, 1048576 / 2 - 2048, 1048576 / 2); /* Lua makes a text twice */
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(status_of_text(taken), STATUS_OK);
+        assert_int_equal(status_of_text(taken + 1), STATUS_LIMIT);
+    }
+}
+
 static void deep_recursion_is_an_error_of_the_expression(void **state) {
     struct fixture *f = *state;
     struct value value;
@@ -249,6 +280,7 @@ int main(void) {
         TEST(one_long_call_or_instruction_ends_in_time),
         TEST(memory_of_one_evaluation_returns),
         TEST(budgets_are_those_of_the_generation),
+        TEST(the_bound_of_memory_is_passed_by_one_byte),
         TEST(deep_recursion_is_an_error_of_the_expression),
         TEST(direct_look_ups_stay_out_of_the_heap),
         TEST(exhaustion_is_a_status_everywhere),
