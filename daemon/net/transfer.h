@@ -1,7 +1,7 @@
 /* recv(2) and send(2) as the kernel has them, results and errno as there. libc's are points where a
- * thread may be cancelled, for which each call pays two atomic operations once a process has several
- * threads; no thread is ever cancelled here. Sanitizers look at what they read and write, and get
- * libc's. Private to streams. Any thread. */
+ * thread may be cancelled, for which each call pays two atomic operations once a process has
+ * several threads; no thread is ever cancelled here. Sanitizers look at what is read and written,
+ * and get libc's. Private to streams. Any thread. */
 #ifndef BELLWIRE_NET_TRANSFER_H
 #define BELLWIRE_NET_TRANSFER_H
 

@@ -7,13 +7,13 @@ a change of a few functions does not pass, but a forgotten copy, clock or look-u
 import os
 import pathlib
 import re
-import shutil
 import struct
 import subprocess
 
 import pytest
 
 import harness
+from callgrind import NEEDED, Counted
 
 SOURCE = pathlib.Path(__file__).with_name("counted_calls.c")
 IS_PLAIN = not str(harness.BUILD).endswith(("address", "thread"))
@@ -120,33 +120,18 @@ def test_an_event_takes_no_lock(start, tmp_path, event_on):
     assert min(rounds) == 0, f"locks taken by {EVENTS} events, in {ROUNDS} rounds: {rounds}"
 
 
-def instructions(control, out, pid, number):
-    """Of the time since the last dump."""
-    subprocess.run([control, "--dump", str(pid)], capture_output=True, check=True)
-    dump = pathlib.Path(f"{out}.{number}")
-    harness.wait_for(lambda: dump.exists() and "totals:" in dump.read_text(), "the dump of callgrind")
-    return int(re.search(r"totals: (\d+)", dump.read_text())[1])
-
-
-@pytest.mark.skipif(not shutil.which("callgrind_control"), reason="valgrind is not installed")
+@NEEDED
 @pytest.mark.parametrize("name, event_on, workers", [("echo", echo_on, 1), ("greeting", greeting_on, 1), ("echo", echo_on, 2)])
 def test_an_event_takes_few_instructions(start, tmp_path, name, event_on, workers):
     """The instructions of one event, from the socket to the answer, stay below a bound; the same one with two workers."""
-    out = tmp_path / "callgrind"
-    daemon = start._new(CONFIG, (), workers, None)
-    start._daemons.append(daemon)
-    daemon.args = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *daemon.args]
-    daemon.start()
-    once = event_on(daemon)
-    for number in range(EVENTS):
-        once(number)
-    instructions("callgrind_control", out, daemon.pid, 1)
-    for number in range(EVENTS):
-        once(number)
-    few = instructions("callgrind_control", out, daemon.pid, 2)
-    for number in range(3 * EVENTS):
-        once(number)
-    many = instructions("callgrind_control", out, daemon.pid, 3)
-    each = (many - few) / (2 * EVENTS)
+    counted = Counted(start, tmp_path, CONFIG, workers)
+    once = event_on(counted.daemon)
+
+    def events(times):
+        for number in range(times):
+            once(number)
+        return counted.instructions()
+    events(EVENTS)
+    each = (events(3 * EVENTS) - events(EVENTS)) / (2 * EVENTS)
     print(f"{name}: {each:.0f} instructions")
     assert each <= MOST_INSTRUCTIONS[name], f"{each:.0f} instructions for each {name}"
