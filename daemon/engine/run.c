@@ -154,6 +154,15 @@ static void begin(struct run *run) {
         strand__ready(&run->main);
 }
 
+/* What a task's timeout hits, the block where a block waits for its parts; NULL at the end. */
+static const struct program_step *step_in_hand(const struct strand *strand) {
+    if (strand->depth == 0)
+        return NULL;
+    const struct frame *top = &strand->frames[strand->depth - 1];
+    bool is_at_step = top->chain && top->at < top->chain->count;
+    return is_at_step ? &top->chain->steps[top->at] : top->owner;
+}
+
 static void on_limit(struct engine_timer *timer) {
     struct run *run = CONTAINER_OF(timer, struct run, limit);
     struct engine *engine = run->engine;
@@ -161,7 +170,8 @@ static void on_limit(struct engine_timer *timer) {
         char text[64], size[BASE_TEXT_MAX];
         snprintf(text, sizeof text, "the task has no end within " SLICE_FMT,
                  SLICE_ARG(duration_format(run->task->timeout_ms, size)));
-        run__set_error(run, NULL, run->task->shared.mark, ETIMEDOUT, slice_of(text));
+        run__set_error(run, step_in_hand(&run->main), run->task->shared.mark, ETIMEDOUT,
+                       slice_of(text));
         run->has_timed_out = true;
         run->deadline_ns = 0;
         timer__arm(&engine->timers, &run->limit, engine__now_ns(engine) + GRACE_MS * 1000000ull);

@@ -166,12 +166,24 @@ static void a_task_past_its_timeout_fails_and_runs_finally(void **state) {
     (void)state;
     struct lab *lab = run_task_text(
         "  timeout: 5s\n  actions:\n"
-        "    - try:\n        - {try: [hang: a], catch: [note: never]}\n      finally: [note: f]\n"
+        "    - try:\n        - {try: [hang: a], catch: [note: never]}\n"
+        "      finally: [note: \"f@${LastErrorStep}\"]\n"
         "      on-error: continue\n    - note: never\n");
     lab_pass(lab, 5000);
-    lab_expect(lab, "!a f ");
+    lab_expect(lab, "!a f@1/try/1/try/1 ");
     assert_int_equal(lab->outcome, RUN_FAILED);
     assert_string_equal(lab->error, "the task has no end within 5s");
+    lab_free(lab);
+}
+
+static void a_timeout_names_the_block_that_waits_for_its_parts(void **state) {
+    (void)state;
+    struct lab *lab =
+        run_task_text("  timeout: 5s\n  actions:\n    - try:\n        - note: t\n"
+                      "        - parallel: [[hang: a], [hang: b]]\n"
+                      "      finally: [note: \"f@${LastErrorStep}\"]\n");
+    lab_pass(lab, 5000);
+    lab_expect(lab, "t !a !b f@1/try/2 ");
     lab_free(lab);
 }
 
@@ -276,6 +288,7 @@ int main(void) {
         cmocka_unit_test(a_block_that_computes_past_its_timeout_fails),
         cmocka_unit_test(a_parallel_past_its_timeout_ends_all_chains),
         cmocka_unit_test(a_task_past_its_timeout_fails_and_runs_finally),
+        cmocka_unit_test(a_timeout_names_the_block_that_waits_for_its_parts),
         cmocka_unit_test(finally_chains_have_ten_seconds),
         cmocka_unit_test(a_finally_that_runs_when_cancelled_is_let_finish),
         cmocka_unit_test(a_run_may_be_cancelled_at_each_of_its_waits),
