@@ -416,3 +416,7 @@ void call_error(struct call *call, unsigned status, struct slice at, const char 
 }
 
 void call_no_memory(struct call *call) { call_error(call, 503, SLICE_NONE, "out of memory"); }
+
+void call_starting(struct call *call) {
+    call_error(call, 503, SLICE_NONE, "the daemon is still starting");
+}

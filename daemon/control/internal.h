@@ -46,7 +46,8 @@ void call_answer_as(struct call *call, struct slice content_type);
 void call_error(struct call *call, unsigned status, struct slice at, const char *format, ...)
     PRINTF_LIKE(4, 5);
 void call_no_memory(struct call *call);
-void call_drop(struct call *call); /* after its connection has become a stream */
+void call_starting(struct call *call); /* there is no program yet */
+void call_drop(struct call *call);     /* after its connection has become a stream */
 /* A parameter of the query or a text of the body; SLICE_NONE when absent. */
 struct slice call_text(struct call *call, const char *name);
 bool call_flag(struct call *call, const char *name);

@@ -390,7 +390,7 @@ void route__limits(struct call *call) {
     struct program *program = call->control->host->program(call->control->context);
     struct input *input = program ? malloc(sizeof *input) : NULL;
     if (!input) {
-        call_error(call, 503, SLICE_NONE, "%s", program ? "out of memory" : "still starting");
+        (program ? call_no_memory : call_starting)(call);
         return;
     }
     input->program = program_ref(program);

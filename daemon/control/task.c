@@ -254,7 +254,11 @@ const struct task *task__find(struct call *call) {
     const struct task *task = program ? program_find_task(program, call->id) : NULL;
     if (task)
         return task;
-    size_t count = program ? program_task_count(program) : 0;
+    if (!program) {
+        call_starting(call);
+        return NULL;
+    }
+    size_t count = program_task_count(program);
     const char **known = arena_zalloc(&call->arena, (count + 1) * sizeof *known);
     for (size_t i = 0; known && i < count; i++)
         known[i] = arena_text(&call->arena, program_task(program, i)->id);

@@ -133,7 +133,7 @@ static void run_there(struct net_message *message, struct net_loop *loop) {
     const struct program *program = engine_program(engine);
     const struct task *task = program ? program_find_task(program, start->task) : NULL;
     start->is_beginning = true;
-    start->status = STATUS_NOT_FOUND;
+    start->status = program ? STATUS_NOT_FOUND : STATUS_AGAIN;
     if (task) {
         const struct run_request request = {.task = task,
                                             .cause = RUN_MANUAL,
@@ -187,6 +187,8 @@ static void refuse(struct start *start) {
     else if (start->status == STATUS_NOT_FOUND)
         call_error(call, 404, start->task, "unknown task \"" SLICE_FMT "\"",
                    SLICE_ARG(start->task));
+    else if (start->status == STATUS_AGAIN)
+        call_starting(call);
     else
         call_error(call, 503, SLICE_NONE, "%s", status_text(start->status));
 }

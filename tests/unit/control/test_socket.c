@@ -227,7 +227,10 @@ static void bad_requests_get_errors(void **state) {
     } cases[] = {
         {"GET /v1/nix HTTP/1.1\r\nHost: x\r\n\r\n", "404", "not_found"},
         {"GET /v1/servers/ HTTP/1.1\r\nHost: x\r\n\r\n", "404", "not_found"},
-        {"GET /v1/tasks/none HTTP/1.1\r\nHost: x\r\n\r\n", "404", "not_found"},
+        {"GET /v1/tasks/one HTTP/1.1\r\nHost: x\r\n\r\n", "503",
+         "unavailable"}, /* no program yet */
+        {"POST /v1/tasks/one/run HTTP/1.1\r\nHost: x\r\n\r\n", "503", "unavailable"},
+        {"GET /v1/limits HTTP/1.1\r\nHost: x\r\n\r\n", "503", "unavailable"},
         {"PUT /v1/status HTTP/1.1\r\nHost: x\r\n\r\n", "405", "method_not_allowed"},
         {"POST /v1/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n{", "400", "bad_request"},
         {"POST /v1/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n1", "400", "bad_request"},

@@ -164,11 +164,10 @@ static void a_parallel_past_its_timeout_ends_all_chains(void **state) {
 
 static void a_task_past_its_timeout_fails_and_runs_finally(void **state) {
     (void)state;
-    struct lab *lab = run_task_text(
-        "  timeout: 5s\n  actions:\n"
-        "    - try:\n        - {try: [hang: a], catch: [note: never]}\n"
-        "      finally: [note: \"f@${LastErrorStep}\"]\n"
-        "      on-error: continue\n    - note: never\n");
+    struct lab *lab = run_task_text("  timeout: 5s\n  actions:\n"
+                                    "    - try:\n        - {try: [hang: a], catch: [note: never]}\n"
+                                    "      finally: [note: \"f@${LastErrorStep}\"]\n"
+                                    "      on-error: continue\n    - note: never\n");
     lab_pass(lab, 5000);
     lab_expect(lab, "!a f@1/try/1/try/1 ");
     assert_int_equal(lab->outcome, RUN_FAILED);
@@ -178,10 +177,9 @@ static void a_task_past_its_timeout_fails_and_runs_finally(void **state) {
 
 static void a_timeout_names_the_block_that_waits_for_its_parts(void **state) {
     (void)state;
-    struct lab *lab =
-        run_task_text("  timeout: 5s\n  actions:\n    - try:\n        - note: t\n"
-                      "        - parallel: [[hang: a], [hang: b]]\n"
-                      "      finally: [note: \"f@${LastErrorStep}\"]\n");
+    struct lab *lab = run_task_text("  timeout: 5s\n  actions:\n    - try:\n        - note: t\n"
+                                    "        - parallel: [[hang: a], [hang: b]]\n"
+                                    "      finally: [note: \"f@${LastErrorStep}\"]\n");
     lab_pass(lab, 5000);
     lab_expect(lab, "t !a !b f@1/try/2 ");
     lab_free(lab);
