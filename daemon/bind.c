@@ -73,9 +73,9 @@ static size_t find_inherited(const struct inherited *inherited, struct slice nam
     if (!found)
         out[found++] = (struct bind_target){.name = name, .fd = -1};
     for (size_t i = 0; i < found; i++) {
-        char number[8] = "";
+        char number[24] = "";
         if (i)
-            (void)snprintf(number, sizeof number, "#%zu", i + 1); /* at most 16 */
+            (void)snprintf(number, sizeof number, "#%zu", i + 1);
         (void)snprintf(out[i].requested, sizeof out[i].requested, "fd:" SLICE_FMT "%s",
                        SLICE_ARG(name), number); /* fits: DECLARE_FD_NAME_MAX */
     }

@@ -31,7 +31,7 @@ def fuzz(target, seconds):
                *([f"-dict={words}"] if words.exists() else []), str(found), str(kept),
                *(str(ROOT / folder) for folder in MORE_SEEDS.get(target, ()))]
     process = subprocess.Popen(command, cwd=BUILD, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               env={**os.environ, "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"})
+                               env={**os.environ, "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1", "UBSAN_OPTIONS": "print_stacktrace=1"})
     with process.stdout:
         text = process.stdout.read().decode("utf-8", "replace")
     _, status, used = os.wait4(process.pid, 0)

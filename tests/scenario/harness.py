@@ -265,8 +265,8 @@ def process_env(top, extra):
     suppressions = ROOT / "tests" / "tsan.supp"
     tsan = f"{common}:second_deadlock_stack=1" + (f":suppressions={suppressions}" if suppressions.exists() else "")
     env = {name: value for name, value in os.environ.items() if not name.startswith(("BELLWIRE_", "STATE_DIRECTORY"))}
-    env.update(ASAN_OPTIONS=f"{common}:detect_leaks=1:abort_on_error=0", UBSAN_OPTIONS=f"{common}:print_stacktrace=1",
-               TSAN_OPTIONS=tsan)
+    env.update(ASAN_OPTIONS=f"{common}:detect_leaks=1:detect_stack_use_after_return=1:abort_on_error=0",
+               UBSAN_OPTIONS=f"{common}:print_stacktrace=1", TSAN_OPTIONS=tsan)
     env.update(extra)
     return env
 

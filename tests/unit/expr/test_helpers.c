@@ -112,7 +112,7 @@ static void regular_expressions_give_groups_parts_and_replacements(void **state)
         char text[64];
         snprintf(text, sizeof text, "${regex.match(\"%d\", \"%d\")[0]}", i, i);
         snprintf(f->why, sizeof f->why, "%d", i);
-        char expected[8];
+        char expected[16];
         snprintf(expected, sizeof expected, "%d", i);
         assert_text(f, text, expected);
     }

@@ -11,15 +11,15 @@ struct parsed {
     enum status status;
 };
 
-static struct parsed parsed_of(struct slice head) {
-    struct parsed parsed = {.copy = exact(head)};
-    parsed.status = http_request_parse(parsed.copy, &test_limits, parsed.headers, &parsed.request,
-                                       &parsed.error);
-    return parsed;
+static void parse(struct parsed *parsed, struct slice head) {
+    *parsed = (struct parsed){.copy = exact(head)};
+    parsed->status = http_request_parse(parsed->copy, &test_limits, parsed->headers,
+                                        &parsed->request, &parsed->error);
 }
 
 #define parse_good(name, head)                                                                     \
-    struct parsed name = parsed_of(SLICE(head));                                                   \
+    struct parsed name;                                                                            \
+    parse(&name, SLICE(head));                                                                     \
     if (name.status)                                                                               \
     fail_msg("%s: %u %s", head, name.error.status, name.error.reason)
 
@@ -67,7 +67,8 @@ static void every_place_of_a_target_is_looked_at(void **state) {
             line += size;
             line +=
                 (size_t)snprintf(head + line, sizeof head - line, " HTTP/1.1\r\nHost:a\r\n\r\n");
-            struct parsed p = parsed_of((struct slice){head, line});
+            struct parsed p;
+            parse(&p, (struct slice){head, line});
             bool is_bad = c <= 0x20 || c >= 0x7f || c == '#' || c == '%' || (c == '.' && size == 2);
             if ((p.status != STATUS_OK) != is_bad)
                 fail_msg("byte %u at %zu of %zu", (unsigned)c, place, size);
@@ -88,7 +89,8 @@ static void every_method_of_llhttp_is_known_and_no_other(void **state) {
         struct slice text = http_method_text((enum http_method)method);
         int size = snprintf(head, sizeof head, SLICE_FMT " / HTTP/1.1\r\nHost: a\r\n\r\n",
                             SLICE_ARG(text));
-        struct parsed p = parsed_of((struct slice){head, (size_t)size});
+        struct parsed p;
+        parse(&p, (struct slice){head, (size_t)size});
         if (method == HTTP_METHOD_CONNECT)
             assert_int_equal(p.error.status, 501);
         else
@@ -98,7 +100,8 @@ static void every_method_of_llhttp_is_known_and_no_other(void **state) {
     }
     for (size_t i = 0; i < ARRAY_SIZE(unknown); i++) {
         int size = snprintf(head, sizeof head, "%s / HTTP/1.1\r\nHost: a\r\n\r\n", unknown[i]);
-        struct parsed p = parsed_of((struct slice){head, (size_t)size});
+        struct parsed p;
+        parse(&p, (struct slice){head, (size_t)size});
         assert_int_equal(p.error.status, 501);
         drop(p.copy);
     }
@@ -172,7 +175,8 @@ static void keep_alive_follows_version_and_connection(void **state) {
         {"GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n", false},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct parsed p = parsed_of(slice_of(cases[i].head));
+        struct parsed p;
+        parse(&p, slice_of(cases[i].head));
         assert_int_equal(p.status, STATUS_OK);
         assert_int_equal(p.request.keep_alive, cases[i].keep_alive);
         drop(p.copy);
@@ -201,7 +205,8 @@ static void only_a_get_without_body_upgrades_to_websocket(void **state) {
          false},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct parsed p = parsed_of(slice_of(cases[i].head));
+        struct parsed p;
+        parse(&p, slice_of(cases[i].head));
         assert_int_equal(p.status, STATUS_OK);
         assert_int_equal(p.request.is_websocket, cases[i].is_websocket);
         drop(p.copy);
@@ -344,7 +349,8 @@ static const struct bad_head bad_heads[] = {
 static void every_malformed_head_gets_its_status(void **state) {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(bad_heads); i++) {
-        struct parsed p = parsed_of(bad_heads[i].head);
+        struct parsed p;
+        parse(&p, bad_heads[i].head);
         if (p.status == STATUS_OK || p.error.status != bad_heads[i].code)
             fail_msg("head %zu, \"" SLICE_FMT "\": got %u, expected %u", i,
                      SLICE_ARG(bad_heads[i].head), p.status ? p.error.status : 200u,
@@ -359,7 +365,8 @@ static void every_cut_of_a_head_is_refused(void **state) {
     struct slice whole =
         SLICE("POST http://a/b%20c?d HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
     for (size_t size = 0; size < whole.size; size++) {
-        struct parsed p = parsed_of((struct slice){whole.bytes, size});
+        struct parsed p;
+        parse(&p, (struct slice){whole.bytes, size});
         assert_int_not_equal(p.status, STATUS_OK);
         drop(p.copy);
     }
@@ -441,7 +448,8 @@ static void mutated_heads_mean_the_same_to_both_readers(void **state) {
                     size--;
             }
         }
-        struct parsed p = parsed_of((struct slice){text, size});
+        struct parsed p;
+        parse(&p, (struct slice){text, size});
         if (p.status == STATUS_OK) {
             struct http__reading ours = {
                 .is_request = true,
