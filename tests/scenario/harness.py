@@ -1,4 +1,4 @@
-"""The daemon and its manager as the scenario tests drive them. What tests use is listed in conftest.py."""
+"""The daemon and its manager as the scenario tests drive them. What tests use is listed in ../conftest.py."""
 import glob
 import http.client
 import json

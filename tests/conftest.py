@@ -57,9 +57,13 @@ Daemon (harness.Daemon)
 
 harness.wait_for(condition, what) waits until condition() is truthy and returns its value.
 """
+import pathlib
+import sys
+
 import pytest
 
-import harness
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "scenario"))
+import harness  # noqa: E402
 
 
 @pytest.hookimpl(hookwrapper=True)
