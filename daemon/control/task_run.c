@@ -4,19 +4,29 @@
 
 #include "control/internal.h"
 
-struct start { /* goes to a worker, comes back when begun, and again when ended if somebody waits */
-    struct net_message begun, ended;
-    struct call *call; /* NULL: answered */
+/* Goes to a worker, comes back when begun, and again when ended if somebody waits. The call may be
+ * answered before, when its time is over: until `begun` is back, the control thread reads no more
+ * than the members of the first two groups, and those of the third from then on; all others belong
+ * to the worker until the run has ended. */
+struct start {
+    struct call *call; /* of the control thread; NULL: answered */
     struct net_timer timer;
-    const struct control_worker *worker;
+    bool has_begun; /* `begun` is back */
+
+    const struct control_worker *worker; /* these stay as they are */
     struct net_loop *home;
-    struct arena arena; /* of what follows; whoever has the struct may use it */
     struct slice task;
-    struct value vars;
-    bool wants_end, is_ended, is_beginning;
-    enum status status;
+    bool wants_end;
+
+    enum status status; /* what the worker says of the beginning */
+    bool is_ended;      /* at once: what the end brings is there too */
     struct run_verdict verdict;
     char id[RUN_ID_MAX];
+
+    struct net_message begun, ended;
+    struct arena arena; /* of `task` and what follows */
+    struct value vars;
+    bool is_beginning;
     enum run_outcome outcome;
     struct slice error;
     struct config_mark mark;
@@ -29,7 +39,8 @@ static void on_ended(void *context, const struct run_end *end);
 static void on_begun_back(struct net_message *message, struct net_loop *loop);
 static void on_ended_back(struct net_message *message, struct net_loop *loop);
 static void on_timeout(struct net_timer *timer);
-static void answer(struct start *start, const char *status, bool is_late);
+static void answer_started(struct start *start, bool is_late);
+static void answer_ended(struct start *start);
 
 static void start_free(struct start *start) {
     net_timer_stop(&start->timer);
@@ -126,6 +137,7 @@ static void run_there(struct net_message *message, struct net_loop *loop) {
     struct start *start = CONTAINER_OF(message, struct start, begun);
     start->status = STATUS_CLOSED;
     if (!loop) {
+        start->is_ended = true; /* nothing more will come */
         on_begun_back(message, NULL);
         return;
     }
@@ -193,19 +205,16 @@ static void refuse(struct start *start) {
         call_error(call, 503, SLICE_NONE, "%s", status_text(start->status));
 }
 
-static const char *outcome_text(const struct start *start) {
-    return start->outcome == RUN_DONE ? "done" : "failed";
-}
-
 static void on_begun_back(struct net_message *message, struct net_loop *loop) {
     struct start *start = CONTAINER_OF(message, struct start, begun);
     (void)loop; /* the answer is dropped where its connection is gone */
+    start->has_begun = true;
     if (start->call && start->status)
         refuse(start);
     else if (start->call && start->is_ended)
-        answer(start, outcome_text(start), false);
+        answer_ended(start);
     else if (start->call && !start->wants_end)
-        answer(start, "started", false);
+        answer_started(start, false);
     if (start->is_ended || !start->wants_end)
         start_free(start);
 }
@@ -214,39 +223,55 @@ static void on_ended_back(struct net_message *message, struct net_loop *loop) {
     struct start *start = CONTAINER_OF(message, struct start, ended);
     (void)loop; /* as above */
     if (start->call)
-        answer(start, outcome_text(start), false);
+        answer_ended(start);
     start_free(start);
 }
 
-/* The run goes on. */
+/* The run goes on, or has not even begun. */
 static void on_timeout(struct net_timer *timer) {
     struct start *start = CONTAINER_OF(timer, struct start, timer);
     if (start->call)
-        answer(start, "started", true);
+        answer_started(start, true);
 }
 
-static void answer(struct start *start, const char *status, bool is_late) {
-    struct call *call = start->call;
-    struct out *out = &call->out;
-    bool has_failed = strcmp(status, "failed") == 0;
-    start->call = NULL;
+static struct out *answer_begin(struct start *start, const char *status) {
+    struct out *out = &start->call->out;
     net_timer_stop(&start->timer);
     out_map(out, NULL);
-    out_text_or_null(out, "run", slice_of(start->id));
+    out_text_or_null(out, "run", start->has_begun ? slice_of(start->id) : SLICE_NONE);
     out_text(out, "task", start->task);
     out_text(out, "status", slice_of(status));
+    return out;
+}
+
+static void answer_finish(struct start *start) {
+    struct call *call = start->call;
+    start->call = NULL;
+    out_end(&call->out);
+    call_answer(call);
+}
+
+/* Neither result nor error: they may be on their way, and until then they are the worker's. */
+static void answer_started(struct start *start, bool is_late) {
+    struct out *out = answer_begin(start, "started");
+    out_null(out, "error");
+    if (is_late)
+        out_bool(out, "timed_out", true);
+    answer_finish(start);
+}
+
+static void answer_ended(struct start *start) {
+    bool has_failed = start->outcome != RUN_DONE;
+    struct out *out = answer_begin(start, has_failed ? "failed" : "done");
     if (has_failed && start->outcome == RUN_CANCELLED && !start->error.size)
         out_text(out, "error", SLICE("the run was cancelled"));
     else
         out_text_or_null(out, "error", has_failed ? start->error : SLICE_NONE);
     if (has_failed && start->mark.line) {
-        char *at = arena_printf(&call->arena, "%s:%u", start->mark.file, start->mark.line);
+        char *at = arena_printf(&start->call->arena, "%s:%u", start->mark.file, start->mark.line);
         out_text(out, "at", slice_of(at ? at : ""));
     }
     if (start->is_ended || start->result.size)
         out_json(out, "result", start->result.size ? buffer_slice(&start->result) : SLICE("null"));
-    if (is_late)
-        out_bool(out, "timed_out", true);
-    out_end(out);
-    call_answer(call);
+    answer_finish(start);
 }

@@ -17,6 +17,8 @@ TASKS = """
       hello: {triggers: [{http-request: /hello}], actions: [{http-response: hi}]}
       quiet: {actions: [{stop: {}}]}
       chatty: {actions: [{repeat: {times: 2000}, do: [{log: "${json.encode(TaskId)} xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}]}]}
+      # Its result takes a while to write.
+      brief: {actions: [{wait: 20ms}, {stop: {result: "${string.rep('0123456789', 20000)}"}}]}
 """
 
 
@@ -190,6 +192,23 @@ def test_hung_managers_harm_nothing(daemon):
     for peer in [*silent, *half, deaf]:
         peer.close()
     daemon.manager("status", check=0)
+
+
+def test_who_waits_no_longer_is_told_nothing_of_the_end(daemon):
+    """A run may end while its time-out is told: then the answer is `started`, without a result. proves T10"""
+    peers = [connect(daemon) for _ in range(40)]
+    for number, peer in enumerate(peers):
+        body = json.dumps({"wait": True, "timeout": f"{1 if number % 4 == 0 else 15 + number % 16}ms"})
+        peer.sendall(f"POST /v1/tasks/brief/run HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+    for peer in peers:
+        answer = json.loads(read_answer(peer)[2])
+        peer.close()
+        is_late = answer.get("timed_out", False)
+        assert answer["status"] == ("started" if is_late else "done") and answer["error"] is None, answer
+        assert ("result" in answer) != is_late
+        assert answer["run"] or is_late  # it may not have begun in time
+    harness.wait_for(lambda: {row["state"] for row in daemon.manager_json("run", "list", "--task", "brief")} == {"done"},
+                     "all have ended")
 
 
 def test_a_slow_follower_loses_lines_and_is_told(daemon):
