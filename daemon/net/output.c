@@ -31,6 +31,7 @@ static struct net_chunk *chunk_new(struct net_loop *loop, size_t size);
 static void chunk_free(struct net_loop *loop, struct net_chunk *chunk);
 static enum status write_direct(struct net_stream *stream, const struct slice *parts, size_t count);
 static enum status enqueue(struct net_stream *stream, struct slice bytes);
+static enum status uncork(struct net_stream *stream);
 static bool flush_queue(struct net_stream *stream);
 static bool flush_shared(struct net_stream *stream);
 static bool keep_shared(struct net_stream *stream);
@@ -40,8 +41,9 @@ static bool is_writable(const struct net_stream *stream) {
     return stream->state == NET_OPEN && !stream->fault;
 }
 
+/* A layer may hold what the socket did not take: the queue is empty then, and may not be passed. */
 static bool is_corked(const struct net_stream *stream) {
-    return stream->loop->corked == stream && output__is_empty(stream);
+    return stream->loop->corked == stream && output__is_empty(stream) && !stream->is_blocked;
 }
 
 enum status net_write(struct net_stream *stream, const struct slice *parts, size_t count) {
@@ -192,7 +194,7 @@ static void queued(struct net_stream *stream, size_t size) {
 }
 
 static enum status enqueue(struct net_stream *stream, struct slice bytes) {
-    if (!keep_shared(stream)) {
+    if (uncork(stream) != STATUS_OK || !keep_shared(stream)) {
         return STATUS_NO_MEMORY;
     }
     struct net_chunk *last = stream->last_chunk;
@@ -230,7 +232,7 @@ char *net_write_begin(struct net_stream *stream, size_t size) {
     if (is_corked(stream)) {
         return (char *)loop->cork + loop->cork_bytes;
     }
-    if (!keep_shared(stream)) {
+    if (uncork(stream) != STATUS_OK || !keep_shared(stream)) {
         return NULL;
     }
     if (stream->backlog_bytes > UINT32_MAX - size) {
@@ -316,7 +318,7 @@ enum status net_write_frame(struct net_stream *stream, struct net_frame *frame) 
     if (frame->size <= SMALL_CAPACITY / 8 || is_corked(stream)) {
         return net_write(stream, &bytes, 1); /* a copy is cheaper, and may join others */
     }
-    if (!keep_shared(stream)) {
+    if (uncork(stream) != STATUS_OK || !keep_shared(stream)) {
         return STATUS_NO_MEMORY;
     }
     struct net_chunk *chunk = chunk_new(stream->loop, 0);
@@ -340,7 +342,11 @@ void net_flush(struct net_stream *stream) { (void)output__flush(stream); /* net_
 
 bool output__flush(struct net_stream *stream) {
     struct net_loop *loop = stream->loop;
-    if (stream->fault || stream->is_blocked || stream->state > NET_FINISHING) {
+    if (stream->fault || stream->state > NET_FINISHING) {
+        return false;
+    }
+    if (stream->is_blocked) {
+        (void)uncork(stream); /* without memory the stream has failed */
         return false;
     }
     if (loop->corked == stream && loop->cork_bytes) {

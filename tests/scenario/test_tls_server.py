@@ -1,5 +1,6 @@
 """Servers with TLS: https and wss with independent clients, who is let in, what breaks, and reloads."""
 import pathlib
+import select
 import socket
 import ssl
 
@@ -194,3 +195,39 @@ def test_a_drain_ends_handshakes_that_never_end(start):
         d.terminate()
         assert peer.wait_closed()[0] == 1001
         assert d.wait_exit() == 0
+
+
+def test_answers_that_the_socket_does_not_take_wait_in_order(start):
+    """A peer sends 20,000 messages, reads nothing until it can send no more, and then gets all answers. proves S3 W10"""
+    count, padding = 20000, "x" * 1000
+    d = start(files(server(more=", ping-interval: off") + ECHO.replace("${WsMessage}", "${WsMessage}" + padding),
+                    "server.pem", "server.key"), workers=1)
+    plain = socket.socket()
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    plain.connect(d.address())
+    peer = context().wrap_socket(plain, server_hostname="localhost")
+    peer.sendall(b"GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += peer.recv(1)
+    peer.setblocking(False)
+    out = b"".join(b"\x81\x88\0\0\0\0%08d" % number for number in range(count))
+    wanted = b"".join(b"\x81\x7e\x03\xf0%08d" % number + padding.encode() for number in range(count))
+    got, has_stalled = bytearray(), False
+    while len(got) < len(wanted):
+        can_read, can_write = select.select([peer] if has_stalled else [], [peer] if out else [], [],
+                                            DEADLINE if has_stalled else 0.3)[:2]
+        assert can_read or can_write or not has_stalled, f"{len(got)} bytes of answers came, {len(out)} were not taken"
+        try:
+            if can_write:
+                out = out[peer.send(out[:16384]):]
+            has_stalled = has_stalled or not can_write
+            while can_read or peer.pending():
+                data = peer.recv(65536)
+                assert data, "the connection ended"
+                got += data
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+    assert got == wanted
+    peer.close()
