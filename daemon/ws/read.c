@@ -218,7 +218,7 @@ static bool is_too_big(const struct ws *ws, const struct frame *frame) {
     bool is_compressed = is_more ? partial->is_compressed : frame->is_compressed;
     size_t max = wire_max(ws, is_compressed);
     size_t have = is_more ? partial->size : 0;
-    return (frame->opcode & CONTROL) == 0 && frame->size > max - have;
+    return (frame->opcode & CONTROL) == 0 && (have > max || frame->size > max - have);
 }
 
 /* Reads and judges a whole header: WS_MORE when it is good. */
@@ -385,6 +385,7 @@ static bool make_room(const struct ws *ws, size_t size) {
     size_t capacity = need > SIZE_MAX / 4 ? need : need * 4;
     capacity = capacity < ROOM_FIRST ? ROOM_FIRST : capacity;
     capacity = capacity > max ? max : capacity;
+    capacity = capacity < need ? need : capacity; /* the bound was lowered meanwhile */
     uint8_t *bytes = realloc(partial->bytes, capacity);
     if (!bytes) {
         return false;

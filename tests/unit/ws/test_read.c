@@ -186,6 +186,26 @@ static void a_message_above_the_bound_fails_with_its_header(void **state) {
     peer_deinit(&peer);
 }
 
+/* As a reload does; what has come was within the bound, what comes is not. */
+static void a_bound_that_is_lowered_amid_a_message_ends_it(void **state) {
+    (void)state;
+    for (unsigned is_amid_frame = 0; is_amid_frame < 2; is_amid_frame++) {
+        struct peer peer;
+        struct buffer wire;
+        buffer_init(&wire, 0);
+        peer_init(&peer, WS_SERVER, NULL, 100000);
+        put_text(&wire, WS_OP_BINARY, S("a"), 40000);
+        size_t first = is_amid_frame ? 10000 : wire.size;
+        put_text(&wire, WS_FIN | WS_OP_CONTINUATION, S("b"), 50000);
+        feed(&peer, (struct slice){wire.bytes, first});
+        peer.ws.max_message = 5000;
+        feed(&peer, (struct slice){wire.bytes + first, wire.size - first});
+        expect_heard(&peer, "after the bound was lowered", "E1009");
+        buffer_deinit(&wire);
+        peer_deinit(&peer);
+    }
+}
+
 /* The event that reading `wire` in two halves ends with. */
 static enum ws_event read_halves(struct buffer *wire, unsigned *code) {
     struct ws ws;
@@ -351,6 +371,7 @@ int main(void) {
         cmocka_unit_test(a_message_never_owns_more_than_its_bound),
         cmocka_unit_test(the_bound_counts_every_way_a_message_can_come),
         cmocka_unit_test(a_message_above_the_bound_fails_with_its_header),
+        cmocka_unit_test(a_bound_that_is_lowered_amid_a_message_ends_it),
         cmocka_unit_test(without_memory_the_connection_fails_with_1011),
         cmocka_unit_test(broken_headers_are_protocol_errors),
         cmocka_unit_test(the_largest_size_that_can_be_written_is_too_big),
