@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#define HEADERS_MAX (60 * 1024) /* the whole answer has 64 KiB */
+
 /* Written by the handshake itself. */
 static bool is_ours(struct slice name) {
     struct slice start = {name.bytes, name.size < 14 ? name.size : 14};
@@ -57,13 +59,16 @@ static enum step_state settle(struct step *step, const struct triggers_decision 
 enum step_state upgrade__decide(struct step *step, const struct config_pairs *headers,
                                 struct triggers_decision *decision) {
     struct http_header all[SERVER_UPGRADE_HEADERS];
-    size_t count = 0;
+    size_t count = 0, bytes = 0;
     all[count++] = (struct http_header){SLICE("X-Bellwire-Run"), run_id_text(step_run(step))};
     for (size_t i = 0; i < headers->count && count < ARRAY_SIZE(all); i++) {
         if (http_header_check(headers->names[i], headers->values[i]))
             return step_fail(
                 step, 1, "header \"" SLICE_FMT "\" holds a line break or another control character",
                 SLICE_ARG(headers->names[i]));
+        bytes += headers->names[i].size + headers->values[i].size;
+        if (bytes > HEADERS_MAX)
+            return step_fail(step, 1, "the headers are larger than 60 KiB");
         all[count++] = (struct http_header){headers->names[i], headers->values[i]};
     }
     decision->headers = all;

@@ -65,6 +65,9 @@ static void on_data(struct session *session, struct net_bytes data) {
     parse(session, &input);
     data = (struct net_bytes){(uint8_t *)input.bytes, input.size};
     if (session->state != SESSION_HTTP) {
+        if (session->stream.is_paused) {
+            net_stream_resume(&session->stream);
+        }
         session__input(session, data);
         return;
     }

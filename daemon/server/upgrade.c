@@ -3,10 +3,17 @@
 #include <stdlib.h>
 #include "server/session.h"
 
+struct draft { /* the answer that accepts */
+    struct http_header headers[3 + SERVER_UPGRADE_HEADERS];
+    struct http_answer answer;
+    size_t room; /* bytes that it takes at most */
+};
+
 static bool refuse(struct session *session, uint16_t status, const char *text);
 static bool take_place(struct session *session);
-static enum status answer(struct session *session, const struct ws_agreement *agreement,
-                          const struct server_route *route);
+static void draft_answer(struct draft *draft, const struct ws_agreement *agreement,
+                         const struct server_route *route);
+static void write_answer(struct session *session, const struct draft *draft);
 static enum status keep_head(struct session *session, struct slice subprotocol);
 static bool is_short_of_tls(const struct server_options *options);
 static enum status enter(struct session *session);
@@ -50,6 +57,7 @@ bool upgrade__begin(struct session *session, const struct server_route *route) {
     struct server *server = session->server;
     const struct server_options *options = session__bounds(session);
     struct ws_agreement agreement;
+    struct draft draft;
     const char *cause = NULL;
     if (session->http->is_last) { /* stopped while it waited for its decision */
         return refuse(session, 503, "the server is stopping");
@@ -58,6 +66,10 @@ bool upgrade__begin(struct session *session, const struct server_route *route) {
     if (status != STATUS_OK) {
         return refuse(session, status == STATUS_VERSION ? 426 : 400,
                       cause ? cause : "this WebSocket version is not spoken here");
+    }
+    draft_answer(&draft, &agreement, route);
+    if (draft.room > NET_ROOM_MAX) {
+        return refuse(session, 500, "the headers of the answer are larger than 64 KiB");
     }
     if (!take_place(session)) {
         bound__passed(server,
@@ -82,7 +94,7 @@ bool upgrade__begin(struct session *session, const struct server_route *route) {
     }
     ws_init(&session->ws, WS_SERVER, &agreement.compression, (size_t)options->max_message_bytes);
     session->server->takeovers += session__keeps_windows(session);
-    (void)answer(session, &agreement, route); /* a failure shows as NET_ERROR: lost */
+    write_answer(session, &draft);
     struct server_request *request = session->http->request;
     request->is_answered = true;
     request->connection = NULL;
@@ -133,9 +145,10 @@ static bool take_place(struct session *session) {
     return true;
 }
 
-static enum status answer(struct session *session, const struct ws_agreement *agreement,
-                          const struct server_route *route) {
-    struct http_header headers[3 + SERVER_UPGRADE_HEADERS];
+/* `agreement` and the route's texts are in it, not copied. */
+static void draft_answer(struct draft *draft, const struct ws_agreement *agreement,
+                         const struct server_route *route) {
+    struct http_header *headers = draft->headers;
     size_t count = 0;
     headers[count++] =
         (struct http_header){SLICE("Sec-WebSocket-Accept"), {agreement->accept, WS_ACCEPT_SIZE}};
@@ -150,21 +163,23 @@ static enum status answer(struct session *session, const struct ws_agreement *ag
     for (size_t i = 0; i < route->header_count && i < SERVER_UPGRADE_HEADERS; i++) {
         headers[count++] = route->headers[i];
     }
-    struct http_answer answer = {.status = 101,
-                                 .minor = 1,
-                                 .keep_alive = true,
-                                 .upgrade = SLICE("websocket"),
-                                 .headers = headers,
-                                 .header_count = count,
-                                 .own_count = 1};
-    size_t room = http_answer_bound(&answer);
-    char *out = net_write_begin(&session->stream, room);
-    if (!out) {
-        return STATUS_CLOSED;
+    draft->answer = (struct http_answer){.status = 101,
+                                         .minor = 1,
+                                         .keep_alive = true,
+                                         .upgrade = SLICE("websocket"),
+                                         .headers = headers,
+                                         .header_count = count,
+                                         .own_count = 1};
+    draft->room = http_answer_bound(&draft->answer);
+}
+
+/* A failure shows as NET_ERROR: lost. */
+static void write_answer(struct session *session, const struct draft *draft) {
+    char *out = net_write_begin(&session->stream, draft->room);
+    if (out) {
+        ssize_t size = http_answer_write(&draft->answer, out, draft->room);
+        net_write_end(&session->stream, size < 0 ? 0 : (size_t)size);
     }
-    ssize_t size = http_answer_write(&answer, out, room);
-    net_write_end(&session->stream, size < 0 ? 0 : (size_t)size);
-    return size < 0 ? (enum status)size : STATUS_OK;
 }
 
 static char *append(char *at, struct slice text) {

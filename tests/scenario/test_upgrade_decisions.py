@@ -285,3 +285,62 @@ def test_a_server_that_stops_opens_nothing_that_waits(start):
     d.terminate()
     assert raw.response().status == 503
     assert d.wait_exit() == 0
+
+
+def test_headers_that_are_too_large_fail_the_step(start):
+    """What a peer sends may come back in them, as often as the task says. proves W2"""
+    daemon = start("""
+        tasks:
+          gate:
+            triggers: [{server-upgrade: {path: /room, mode: manual}}]
+            actions:
+              - accept-upgrade: {headers: {X-A: "${WsQueryParam(q)}", X-B: "${WsQueryParam(q)}", X-C: "${WsQueryParam(q)}"}}
+                on-error: continue
+              - reject-upgrade: {status: 400, text: "${LastErrorDescription}"}
+    """)
+    peer = daemon.ws("/room?q=" + "a" * 20000)
+    assert peer.headers["x-c"] == "a" * 20000
+    peer.close()
+    peer = daemon.ws("/room?q=" + "a" * 31000, check=False)
+    assert peer.status == 400
+    peer.close()
+    peer = daemon.ws("/room?q=a")
+    peer.close()
+
+
+def test_a_subprotocol_that_no_answer_holds_is_refused(start):
+    """proves W2"""
+    daemon = start("""
+        servers: {main: {bind: "127.0.0.1:0", max-header-size: 256KiB}}
+        tasks:
+          room:
+            triggers: [{server-upgrade: {path: /room, mode: manual}}]
+            actions: [{accept-upgrade: {subprotocol: "${WsHeader(sec-websocket-protocol)}"}}]
+    """)
+    peer = daemon.ws("/room", subprotocols=["a" * 70000], check=False)
+    assert peer.status == 500
+    peer.close()
+    peer = daemon.ws("/room", subprotocols=["a" * 1000])
+    peer.close()
+
+
+def test_a_handshake_behind_a_request_that_waits(start):
+    """It is taken up when the answer is out, and the session is as any other. proves W2 S6"""
+    daemon = start("""
+        tasks:
+          slow:
+            triggers: [{http-request: /slow}]
+            actions: [{wait: 50ms}, {http-response: done}]
+          echo:
+            triggers: [{server-message: /echo}]
+            actions: [{send-message: "${WsMessage}"}]
+    """)
+    peer = daemon.raw()
+    peer.send(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n"
+              b"GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+              b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+    assert peer.response().body == b"done"
+    assert peer.recv_until(b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
+    peer.send(b"\x81\x82\0\0\0\0hi")
+    assert peer.recv_exact(4) == b"\x81\x02hi"
+    peer.close()
