@@ -63,7 +63,8 @@ uint64_t engine_note_event(struct engine *engine, const struct why_event *event)
     return kept->number;
 }
 
-static struct why_note *note(struct engine *engine, uint64_t event, struct config_mark mark) {
+static struct why_note *note(struct engine *engine, uint64_t event, const struct task_program *task,
+                             struct config_mark mark) {
     struct why *why = engine->why;
     struct why_note *next = &why->noted[why->notes++ % WHY_NOTES_MAX];
     fetch_ahead(&why->noted[why->notes % WHY_NOTES_MAX], offsetof(struct why_note, value));
@@ -72,7 +73,7 @@ static struct why_note *note(struct engine *engine, uint64_t event, struct confi
     next->value_size = 0;
     next->file = mark.file;
     next->line = mark.line;
-    next->generation = engine->generations->program->generation;
+    next->generation = task->program->generation;
     return next;
 }
 
@@ -82,7 +83,7 @@ void engine_note_refusal(struct engine *engine, uint64_t event, const struct tri
     struct task_local *local = event ? engine__local(engine, task) : NULL;
     if (!local)
         return;
-    struct why_note *next = note(engine, event, trigger->mark);
+    struct why_note *next = note(engine, event, task, trigger->mark);
     next->local = local;
     next->reason = reason;
     next->value_size = keep(next->value, sizeof next->value, value);
@@ -92,7 +93,7 @@ void engine_note_refusal(struct engine *engine, uint64_t event, const struct tri
 
 void why__fired(struct run *run) {
     if (run->why)
-        note(run->engine, run->why, (struct config_mark){0})->local = run->local;
+        note(run->engine, run->why, run->task, (struct config_mark){0})->local = run->local;
 }
 
 /* What the condition was, and what the names in it were. */
@@ -151,7 +152,7 @@ void why__refused(struct run *run, enum run_gate gate, const struct task_conditi
                                                                     : run->task->shared.mark;
     if (!run->why)
         return;
-    struct why_note *next = note(run->engine, run->why, mark);
+    struct why_note *next = note(run->engine, run->why, run->task, mark);
     next->local = run->local;
     next->reason = condition ? "condition" : run_gate_text(gate);
     size_t size = condition ? tell_condition(run, condition, next->value, sizeof next->value)

@@ -222,3 +222,35 @@ def test_runs_that_ended_are_listed(start):
     assert d.manager_json("run", "show", live)["state"] == "cancelled"
     d.manager("run", "cancel", live, check=1)
     assert json.loads(d.manager("-o", "json", "run", "list", "--task", "none", check=0).stdout) == []
+
+
+def test_a_note_of_an_older_generation_outlives_it(start):
+    """A waiting event of the configuration before is refused after a reload; `why` tells where, also when that one is gone.
+    proves T17"""
+    files = """
+        tasks:
+          held:
+            triggers: [{http-request: "/held/{n}"}]
+            mode: {type: queued, max-waiting: 1, overflow: drop-oldest, on-refused: instead}
+            actions: [{log: "holding ${HttpPathParam(n)}"}, {wait: 1h}, {http-response: done}]
+          instead:
+            conditions: ["%s == 2"]
+            actions: [{http-response: refused}]
+    """
+    daemon = start(files % 1, workers=1)
+    holding, waiting, last = daemon.raw(), daemon.raw(), daemon.raw()
+    holding.send(b"GET /held/1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    daemon.log.wait("holding 1")
+    waiting.send(b"GET /held/2 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    harness.wait_for(lambda: daemon.manager_json("stats")["runs"]["waiting"] == 1, "one waits")
+    daemon.write(files % 3)
+    assert daemon.reload()["ok"]
+    last.send(b"GET /held/3 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    waiting.recv_until(b"\r\n\r\n")
+    assert daemon.manager("why", "instead", check=0).stdout
+    holding.close()
+    daemon.manager("task", "stop", "held", check=0)
+    harness.wait_for(lambda: daemon.manager_json("stats")["runs"]["active"] == 0, "the older generation is gone")
+    assert daemon.manager("why", "instead", check=0).stdout
+    for peer in (waiting, last):
+        peer.close()
