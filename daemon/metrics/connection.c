@@ -17,6 +17,7 @@ struct connection {
     struct buffer in;
     struct http_head_scan scan;
     bool is_asking, is_finishing, is_closed; /* asking: a scrape is on its way */
+    bool is_processing;                      /* process() goes on by itself after an answer */
     bool is_head, is_open, keep_alive;       /* of the request in work */
     uint8_t minor;
 };
@@ -156,7 +157,9 @@ static void on_scraped(void *context, const struct metrics_scrape *scrape) {
     if (connection->is_finishing)
         return;
     net_stream_resume(&connection->stream);
-    process(connection);
+    if (!connection
+             ->is_processing) /* else no worker could be asked: the request is still in `in` */
+        process(connection);
 }
 
 /* A worker that is stuck in one turn is not healthy; one that has much to do is. */
@@ -212,26 +215,33 @@ static void serve(struct connection *connection, const struct http_request *requ
     }
 }
 
-static void process(struct connection *connection) {
+/* False: there is no whole one, or it was refused. */
+static bool process_one(struct connection *connection) {
     static const struct http_limits limits = {HEAD_MAX, HEADERS_MAX};
-    while (!connection->is_asking && !connection->is_finishing) {
-        struct http_header headers[HEADERS_MAX];
-        struct http_request request;
-        struct http_error error;
-        ssize_t size =
-            http_head_find(&connection->scan, buffer_slice(&connection->in), &limits, &error);
-        if (size == 0)
-            return;
-        connection->minor = 1;
-        connection->keep_alive = connection->is_head = false;
-        if (size < 0 || http_request_parse((struct slice){connection->in.bytes, (size_t)size},
-                                           &limits, headers, &request, &error)) {
-            answer(connection, &(struct http_answer){.status = error.status},
-                   slice_of(error.reason));
-            return;
-        }
-        connection->scan = (struct http_head_scan){0};
-        serve(connection, &request);
-        buffer_consume(&connection->in, (size_t)size);
+    struct http_header headers[HEADERS_MAX];
+    struct http_request request;
+    struct http_error error;
+    ssize_t size =
+        http_head_find(&connection->scan, buffer_slice(&connection->in), &limits, &error);
+    if (size == 0)
+        return false;
+    connection->minor = 1;
+    connection->keep_alive = connection->is_head = false;
+    if (size < 0 || http_request_parse((struct slice){connection->in.bytes, (size_t)size}, &limits,
+                                       headers, &request, &error)) {
+        answer(connection, &(struct http_answer){.status = error.status}, slice_of(error.reason));
+        return false;
     }
+    connection->scan = (struct http_head_scan){0};
+    serve(connection, &request);
+    buffer_consume(&connection->in, (size_t)size);
+    return true;
+}
+
+static void process(struct connection *connection) {
+    bool goes_on = true;
+    connection->is_processing = true;
+    while (goes_on && !connection->is_asking && !connection->is_finishing)
+        goes_on = process_one(connection);
+    connection->is_processing = false;
 }

@@ -41,7 +41,8 @@ struct metrics_scrape {
     const struct metrics_worker *workers;
 };
 /* `done` is called once, when all workers have answered or 2 s are over, with what has come; it is
- * borrowed for the call. `done` gets NULL without memory. */
+ * borrowed for the call. `done` gets NULL without memory. It is called before metrics__gather()
+ * returns where there is nobody to wait for: no memory, or no worker's mailbox has room. */
 typedef void (*metrics_done_fn)(void *context, const struct metrics_scrape *scrape);
 void metrics__gather(struct metrics *metrics, metrics_done_fn done, void *context);
 
