@@ -6,12 +6,14 @@
 #include "metrics/internal.h"
 #include "tests/unit/cmocka_all.h"
 
+#define MAILBOX_ENTRIES 16
+
 struct fixture {
     struct net_loop *loop, *worker_loop;
     struct engine *engine;
     struct control_worker worker;
     struct metrics *metrics;
-    struct net_message filler;
+    struct net_message fillers[MAILBOX_ENTRIES + 1];
     int fd; /* the peer's */
 };
 
@@ -48,8 +50,8 @@ static int set_up(void **state) {
     struct fixture *fixture = base_alloc(sizeof *fixture);
     int fds[2];
     fixture->loop = net_loop_new(&(struct net_loop_options){.clock = &clock_system});
-    fixture->worker_loop =
-        net_loop_new(&(struct net_loop_options){.clock = &clock_system, .mailbox_entries = 1});
+    fixture->worker_loop = net_loop_new(
+        &(struct net_loop_options){.clock = &clock_system, .mailbox_entries = MAILBOX_ENTRIES});
     fixture->engine =
         engine_new(&(struct engine_options){.clock = &clock_system, .wake_at = wake_at});
     fixture->worker =
@@ -79,6 +81,16 @@ static int tear_down(void **state) {
     return 0;
 }
 
+static void fill_mailbox(struct fixture *fixture) {
+    enum status status = STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK; i++) {
+        assert_true(i < ARRAY_SIZE(fixture->fillers));
+        fixture->fillers[i] = (struct net_message){.run = ignore, .bytes = 1};
+        status = net_post_control(fixture->worker_loop, &fixture->fillers[i]);
+    }
+    assert_int_equal(status, STATUS_LIMIT);
+}
+
 static size_t count(const char *text, const char *what) {
     size_t found = 0;
     for (const char *at = text; (at = strstr(at, what)); at++)
@@ -95,8 +107,7 @@ static void scrapes_that_no_worker_can_be_asked_for_are_answered_without_them(vo
     struct fixture *fixture = *state;
     size_t got = 0;
     ssize_t more = -1;
-    fixture->filler = (struct net_message){.run = ignore, .bytes = 1};
-    assert_int_equal(net_post_control(fixture->worker_loop, &fixture->filler), STATUS_OK);
+    fill_mailbox(fixture);
     assert_int_equal(send(fixture->fd, requests, sizeof requests - 1, MSG_NOSIGNAL),
                      sizeof requests - 1);
     for (int i = 0; i < 100 && more != 0; i++) {
