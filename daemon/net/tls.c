@@ -349,13 +349,16 @@ static void end_reading(struct net_tls *tls, int code) {
     }
 }
 
-/* Everything that tls->raw completes. No more comes out than went in, and what mbedTLS held. */
+/* Everything that tls->raw completes. No more comes out than went in, and what mbedTLS held. A read
+ * of 0 bytes is not the end, which recv_raw() never tells of, but an empty record: peers may send
+ * them (RFC 5246 section 6.2.1). mbedTLS refuses the fourth in a row. */
 static size_t decrypt(struct net_tls *tls, uint8_t *out, size_t room) {
     size_t got = 0;
     while (tls->state == TLS_OPEN) {
         size_t before = tls->raw.size;
+        assert(got < room); /* else 0 would mean nothing */
         int code = mbedtls_ssl_read(&tls->ssl, out + got, room - got);
-        if (code > 0) {
+        if (code >= 0) {
             got += (size_t)code;
             if (tls->raw.size == 0 && !mbedtls_ssl_check_pending(&tls->ssl)) {
                 break; /* asking again would only cost time */

@@ -1,4 +1,5 @@
 /* Bytes over TLS: handshakes in whole and in splinters, data, ends, pressure, pausing. */
+#include "net/tls_inside.h"
 #include "tests/unit/net/tls_lab.h"
 
 static void write_to(struct lab_end *end, struct slice bytes) {
@@ -270,6 +271,74 @@ static void a_damaged_record_ends_the_stream(void **state) {
     assert_int_equal(lab->server.stream.error, EPROTO);
 }
 
+/* A peer without a stream, since a stream writes no empty records. */
+struct peer {
+    mbedtls_ssl_context ssl;
+    struct net_tls_config *config;
+};
+
+static int peer_send(void *context, const unsigned char *bytes, size_t size) {
+    struct lab *lab = context;
+    ssize_t sent = send(lab->server.wire, bytes, size, MSG_NOSIGNAL);
+    return sent < 0 ? MBEDTLS_ERR_SSL_WANT_WRITE : (int)sent;
+}
+
+static int peer_recv(void *context, unsigned char *bytes, size_t size) {
+    struct lab *lab = context;
+    ssize_t got = recv(lab->server.wire, bytes, size, 0);
+    return got < 0 ? MBEDTLS_ERR_SSL_WANT_READ : (int)got;
+}
+
+static void peer_open(struct peer *peer, struct lab *lab) {
+    struct net_tls_config *server = lab_config(lab, true, "server", NULL);
+    peer->config = lab_config(lab, false, NULL, NULL);
+    lab->is_cut = true; /* the wire is the peer's */
+    mbedtls_ssl_init(&peer->ssl);
+    assert_int_equal(mbedtls_ssl_setup(&peer->ssl, &peer->config->ssl), 0);
+    assert_int_equal(mbedtls_ssl_set_hostname(&peer->ssl, "localhost"), 0);
+    mbedtls_ssl_set_bio(&peer->ssl, lab, peer_send, peer_recv, NULL);
+    assert_int_equal(net_tls_accept(&lab->server.stream, server, lab_on_tls), STATUS_OK);
+    net_tls_config_unref(server);
+    LAB_UNTIL(lab, tls_version__handshake(&peer->ssl) == 0);
+    LAB_UNTIL(lab, lab->server.answers);
+    assert_string_equal(lab->server.why, "");
+}
+
+static void peer_write(struct peer *peer, const char *text) {
+    int size = (int)strlen(text);
+    assert_int_equal(mbedtls_ssl_write(&peer->ssl, (const uint8_t *)text, (size_t)size), size);
+}
+
+/* `turns` for each record: 0 has them all come at once. */
+static void peer_write_empty(struct peer *peer, struct lab *lab, unsigned count, unsigned turns) {
+    for (unsigned i = 0; i < count; i++) {
+        peer_write(peer, "");
+        for (unsigned turn = 0; turn < turns; turn++) {
+            lab_turn(lab);
+        }
+    }
+}
+
+/* As many as mbedTLS takes in a row. */
+static void empty_records_are_passed_over(void **state) {
+    struct lab *lab = *state;
+    struct peer peer;
+    peer_open(&peer, lab);
+    for (unsigned i = 0; i < 6; i++) {
+        peer_write_empty(&peer, lab, 1 + i % 3, i < 3 ? 0 : 10);
+        peer_write(&peer, "text");
+        LAB_UNTIL(lab, lab->server.got.size == 4 * (i + 1) || lab->server.is_closed);
+        assert_false(lab->server.is_closed);
+    }
+    peer_write_empty(&peer, lab, 2, 0);
+    assert_int_equal(mbedtls_ssl_close_notify(&peer.ssl), 0);
+    LAB_UNTIL(lab, lab->server.events[NET_END] || lab->server.is_closed);
+    assert_int_equal(lab->server.events[NET_END], 1);
+    assert_int_equal(lab->server.events[NET_ERROR], 0);
+    mbedtls_ssl_free(&peer.ssl);
+    net_tls_config_unref(peer.config);
+}
+
 static void a_stream_may_be_closed_at_any_point_of_its_handshake(void **state) {
     struct lab *lab = *state;
     for (size_t limit = 0; limit < 3000; limit += 97) {
@@ -386,6 +455,7 @@ int main(void) {
         TEST(an_end_without_goodbye_is_lost),
         TEST(a_record_cut_by_the_end_is_lost),
         TEST(a_damaged_record_ends_the_stream),
+        TEST(empty_records_are_passed_over),
         TEST(a_stream_may_be_closed_at_any_point_of_its_handshake),
         TEST(a_handshake_whose_peer_goes_says_so),
         TEST(plain_text_is_told_apart_and_can_be_answered_in_plain_text),
