@@ -285,7 +285,6 @@ static void ask_refusals(struct gather_part *part, const void *context) {
     }
 }
 
-#define MODE_MAX_DEFAULT   10000
 #define MAX_OUTPUT_DEFAULT (1024 * 1024)
 
 static void write_number(struct call *call, const struct row *row, uint64_t value) {
@@ -323,10 +322,7 @@ static void write_task(struct call *call, const struct task *task, uint64_t refu
                             .set_at = max ? max->mark : (struct config_mark){0},
                             .refused = refused};
     const struct config_node *actions = config_get(task->declaration, "actions");
-    uint64_t value = MODE_MAX_DEFAULT;
-    if (max && slice_to_u64(max->text, &value) != STATUS_OK)
-        value = MODE_MAX_DEFAULT;
-    write_number(call, &row, value);
+    write_number(call, &row, task_max(task));
     if (actions)
         write_outputs(call, actions, row.of);
 }

@@ -33,6 +33,7 @@ struct engine *engine_new(const struct engine_options *options) {
     map_init(&engine->turns, (struct hash_key){options->seed[0], options->seed[1]});
     map_init(&engine->rates, (struct hash_key){options->seed[0], options->seed[1]});
     list_init(&engine->rate_order);
+    list_init(&engine->rate_waiting);
     list_init(&engine->runs);
     list_init(&engine->queue);
     engine->wake_ns = UINT64_MAX;

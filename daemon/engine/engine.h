@@ -31,6 +31,7 @@ struct task { /* what others may read of one; the rest is the engine's */
     bool is_enabled, is_enabled_by_file;
     uint32_t number; /* index into program_task() */
 };
+uint32_t task_max(const struct task *task); /* mode.max, or what holds where it is not set */
 struct program_secret {
     struct slice name, value;
 };

@@ -1,5 +1,12 @@
-/* The gates of a task behind its conditions: memory, at-most, mode. The last two may be asked of
- * another worker, and may let a run wait: it goes on with news of its claims. */
+/* The gates of a task behind its conditions: memory, how many of its runs wait, at-most, mode. The
+ * last two may be asked of another worker, and may let a run wait: it goes on with news of its
+ * claims.
+ *
+ * Peers may choose keys, and what waits per key is bounded by none of them: so all runs of a task
+ * that have waited and not ended, for an answer, their time, their turn or a step, count together,
+ * over all workers. The count is read at the gate and raised when a run waits, without a lock: each
+ * further worker, and each run that waits for the one in progress to suspend, may pass it by one.
+ */
 #include "engine/claim.h"
 #include "engine/run.h"
 
@@ -59,8 +66,8 @@ static enum claim_answer ask_turn(struct run *run, struct run_verdict *verdict) 
     claim->max = mode->max;
     claim->max_waiting = mode->max_waiting;
     claim->overflow = mode->overflow;
-    bool may_wait = mode->type == MODE_QUEUED || mode->type == MODE_RESTART;
-    if (may_wait && is_held_by_ancestor(run, claim)) {
+    bool lines_up = mode->type == MODE_QUEUED || mode->type == MODE_RESTART;
+    if (lines_up && is_held_by_ancestor(run, claim)) {
         claim__unref(claim);
         verdict->gate = RUN_MODE;
         return CLAIM_REFUSED;
@@ -69,8 +76,6 @@ static enum claim_answer ask_turn(struct run *run, struct run_verdict *verdict) 
     return ask(run, claim, verdict);
 }
 
-/* Without a bound of its own a task only reads here: the fast path writes nothing that workers
- * share. */
 static void enter_mode(struct run *run, struct run_verdict *verdict) {
     const struct task_mode *mode = &run->task->mode;
     struct task_gate *gate = run->task->gate;
@@ -78,8 +83,7 @@ static void enter_mode(struct run *run, struct run_verdict *verdict) {
     if (mode->has_turns) {
         (void)ask_turn(run, verdict); /* the verdict has it */
     } else if (mode->type == MODE_PARALLEL && !mode->has_max) {
-        bool has_room = atomic_load_explicit(&gate->suspended, memory_order_relaxed) < mode->max;
-        verdict->gate = has_room ? RUN_ADMITTED : RUN_MAX;
+        verdict->gate = RUN_ADMITTED;
     } else if (enter_counter(&gate->active, max)) {
         run->holds_gate = true;
         verdict->gate = RUN_ADMITTED;
@@ -95,9 +99,23 @@ static void complete(struct run *run, struct run_verdict *verdict) {
         verdict->mark = verdict->gate == RUN_AT_MOST ? run->task->rate.mark : run->task->mode.mark;
 }
 
+uint32_t task_max(const struct task *task) {
+    const struct task_mode *mode = &((const struct task_program *)(const void *)task)->mode;
+    return mode->has_max ? mode->max : mode->max_suspended;
+}
+
+/* It only reads: the fast path writes nothing that workers share. */
+static bool may_wait(const struct task_program *task) {
+    return atomic_load_explicit(&task->gate->suspended, memory_order_relaxed) <
+           task->mode.max_suspended;
+}
+
 void gate__enter(struct run *run, struct run_verdict *verdict) {
-    verdict->gate = RUN_MEMORY;
-    if (run->engine->stats.memory_bytes < run->engine->options.run_memory_bytes) {
+    if (run->engine->stats.memory_bytes >= run->engine->options.run_memory_bytes) {
+        verdict->gate = RUN_MEMORY;
+    } else if (!may_wait(run->task)) {
+        verdict->gate = RUN_MAX;
+    } else {
         enum claim_answer answer = CLAIM_GRANTED;
         if (run->task->rate.runs)
             answer = ask_rate(run, verdict);

@@ -114,6 +114,7 @@ enum mode_overflow { OVERFLOW_REJECT, OVERFLOW_DROP_OLDEST };
 struct task_mode {
     enum mode_type type;
     uint32_t max, max_waiting;
+    uint32_t max_suspended; /* runs of the task that wait, whatever their keys */
     bool has_max;
     bool has_turns; /* its runs take turns per key: queued, restart, or anything with a key */
     bool is_own;    /* the key is the session: its own worker keeps the turns */
@@ -152,7 +153,7 @@ struct task_var {
 struct task_gate {
     atomic_uint references;
     atomic_uint active;    /* runs that a mode with one counter admits */
-    atomic_uint suspended; /* for the default bound of waiting runs */
+    atomic_uint suspended; /* runs that have waited and not ended, for mode.max_suspended */
 };
 struct task_program {
     struct task shared; /* what engine.h shows; first */

@@ -9,7 +9,7 @@
 
 struct rate {
     struct engine *engine;
-    struct list order;  /* in engine->rate_order */
+    struct list order;  /* in engine->rate_order, or while one waits in ->rate_waiting */
     struct claim *last; /* waits for the time to be up */
     struct engine_timer timer;
     uint32_t count, next, capacity;
@@ -26,28 +26,45 @@ static void rate_free(struct rate *rate) {
     free(rate);
 }
 
-void rates__free(struct engine *engine) {
-    while (!list_is_empty(&engine->rate_order)) {
-        struct rate *rate = CONTAINER_OF(engine->rate_order.next, struct rate, order);
+static void free_all(struct list *rates) {
+    while (!list_is_empty(rates)) {
+        struct rate *rate = CONTAINER_OF(rates->next, struct rate, order);
         if (rate->last)
             claim__unref(rate->last);
         rate_free(rate);
     }
+}
+
+void rates__free(struct engine *engine) {
+    free_all(&engine->rate_order);
+    free_all(&engine->rate_waiting);
     map_deinit(&engine->rates);
 }
 
+/* Where a run waits for each of the keys, none of them can be forgotten. */
+static bool is_full(const struct engine *engine) {
+    return engine->rates.count >= RATE_KEYS_MAX && list_is_empty(&engine->rate_order);
+}
+
 /* Peers may choose the keys, so their number is bounded. */
-static void forget_oldest(struct engine *engine) {
-    struct list *node;
-    if (engine->rates.count < RATE_KEYS_MAX)
-        return;
-    LIST_FOR_EACH(node, &engine->rate_order) {
-        struct rate *rate = CONTAINER_OF(node, struct rate, order);
-        if (!rate->last) {
-            rate_free(rate);
-            return;
-        }
-    }
+static bool make_room(struct engine *engine) {
+    if (is_full(engine))
+        return false;
+    if (engine->rates.count >= RATE_KEYS_MAX)
+        rate_free(CONTAINER_OF(engine->rate_order.next, struct rate, order));
+    return true;
+}
+
+/* As the one that was used latest. */
+static void put_in_order(struct rate *rate) {
+    struct engine *engine = rate->engine;
+    list_remove(&rate->order);
+    list_append(rate->last ? &engine->rate_waiting : &engine->rate_order, &rate->order);
+}
+
+static void set_last(struct rate *rate, struct claim *last) {
+    rate->last = last;
+    put_in_order(rate);
 }
 
 static void note_begin(struct rate *rate) {
@@ -60,7 +77,7 @@ static void note_begin(struct rate *rate) {
 static void on_time_up(struct engine_timer *timer) {
     struct rate *rate = CONTAINER_OF(timer, struct rate, timer);
     struct claim *claim = rate->last;
-    rate->last = NULL;
+    set_last(rate, NULL);
     claim->rate = NULL;
     note_begin(rate);
     claim__tell(rate->engine, claim, &claim->granted);
@@ -68,7 +85,8 @@ static void on_time_up(struct engine_timer *timer) {
 }
 
 static struct rate *rate_new(struct engine *engine, const struct claim *claim) {
-    forget_oldest(engine);
+    if (!make_room(engine))
+        return NULL;
     size_t ring = claim->runs * sizeof(uint64_t);
     struct rate *rate = calloc(1, sizeof *rate + ring + claim->key_size);
     if (!rate)
@@ -94,10 +112,8 @@ static struct rate *rate_of(struct engine *engine, const struct claim *claim) {
     }
     if (!rate)
         rate = rate_new(engine, claim);
-    if (rate) {
-        list_remove(&rate->order);
-        list_append(&engine->rate_order, &rate->order);
-    }
+    if (rate)
+        put_in_order(rate);
     return rate;
 }
 
@@ -112,7 +128,7 @@ static uint64_t next_ns(const struct rate *rate, uint64_t per_ns) {
 /* Takes the place of the one that waited so far, which is dropped. */
 static void wait_as_last(struct rate *rate, struct claim *claim, uint64_t at_ns) {
     struct claim *before = rate->last;
-    rate->last = claim;
+    set_last(rate, claim);
     claim->rate = rate;
     claim->answer = CLAIM_WAITS;
     atomic_fetch_add_explicit(&claim->references, 1, memory_order_relaxed);
@@ -130,7 +146,7 @@ void rate__ask(struct engine *engine, struct claim *claim) {
     struct rate *rate = rate_of(engine, claim);
     if (!rate) {
         claim->answer = CLAIM_REFUSED;
-        claim->gate = RUN_MEMORY;
+        claim->gate = is_full(engine) ? RUN_MAX : RUN_MEMORY;
         return;
     }
     uint64_t at_ns = next_ns(rate, claim->per_ns);
@@ -153,7 +169,7 @@ void rate__leave(struct engine *engine, struct claim *claim) {
     struct rate *rate = claim->rate;
     if (!rate)
         return;
-    rate->last = NULL;
+    set_last(rate, NULL);
     claim->rate = NULL;
     timer__cancel(&engine->timers, &rate->timer);
     claim__unref(claim);

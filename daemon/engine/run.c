@@ -216,6 +216,8 @@ static void discard(struct run *run) {
 static bool let_in(struct run *run, bool is_queued) {
     if ((run->waits || is_queued) && !run__hold(run))
         return false;
+    if (run->waits)
+        gate__suspend(run);
     if (!run->is_asking)
         enter(run);
     if (!run->waits && is_queued)

@@ -172,7 +172,8 @@ struct engine {
     struct generation *generations; /* newest first; the first is current */
     struct map locals;
     struct map turns, rates;
-    struct list rate_order; /* longest unused first */
+    struct list rate_order;   /* longest unused first */
+    struct list rate_waiting; /* those for whose time a run waits */
     struct list runs, queue;
     struct run *free_runs;
     size_t free_count;
@@ -232,7 +233,7 @@ void gate__news(struct run *run, struct claim *claim, enum claim_answer answer);
 void gate__line_up(struct run *run); /* it waits for its turn until gate__line_off() */
 void gate__line_off(struct run *run);
 void gate__leave(struct run *run);
-void gate__suspend(struct run *run);
+void gate__suspend(struct run *run); /* it waits, and counts until gate__leave() */
 void gate__count_refusal(struct run *run, enum run_gate gate);
 
 /* ---- ended.c ---- */

@@ -42,7 +42,8 @@ const struct config_field settings__mode_fields[] = {
     FIELD_ENUM(struct mode_decl, type, "type", .choices = mode_types, .dflt = "parallel",
                .is_constant = true, .doc = "what happens to an event while a run is going on"),
     FIELD_U32(struct mode_decl, max, "max", .min = 1, .max = 1000000, .is_constant = true,
-              .doc = "parallel: runs at once (unset: 10,000 that wait)"),
+              .doc = "parallel: runs at once; others, with a key: runs that wait, of all keys "
+                     "(unset: 10,000 that wait)"),
     FIELD_U32(struct mode_decl, max_waiting, "max-waiting", .dflt = "1000", .max = 1000000,
               .is_constant = true, .doc = "queued: events that wait"),
     FIELD_SPECIAL(struct mode_decl, key, "key", "template", .doc = "the mode holds per value"),
@@ -136,6 +137,14 @@ static bool is_session_key(const struct expr_template *key) {
            slice_is(slice_trim(part.text), "SessionId");
 }
 
+/* Who lets more than the default be of one key wants as many of the task. */
+static uint32_t max_suspended(const struct task_mode *mode) {
+    if (mode->has_max && mode->type != MODE_PARALLEL)
+        return mode->max;
+    uint32_t of_a_key = mode->type == MODE_QUEUED ? mode->max_waiting + 1 : mode->max;
+    return of_a_key > TASK_MAX_DEFAULT ? of_a_key : TASK_MAX_DEFAULT;
+}
+
 static bool mode_read(struct task_builder *tb, const struct config_node *node) {
     struct task_mode *mode = &tb->task->mode;
     struct config_reader reader = reader_for(tb, "mode");
@@ -150,8 +159,10 @@ static bool mode_read(struct task_builder *tb, const struct config_node *node) {
     mode->max_waiting = decl.max_waiting;
     mode->overflow = (enum mode_overflow)decl.overflow;
     mode->on_refused = decl.on_refused;
-    if (mode->has_max && mode->type != MODE_PARALLEL) {
-        config_error(tb->builder->diag, node->mark, "\"max\" belongs to mode \"parallel\"");
+    mode->max_suspended = max_suspended(mode);
+    if (mode->has_max && mode->type != MODE_PARALLEL && !decl.key) {
+        config_error(tb->builder->diag, node->mark,
+                     "\"max\" belongs to mode \"parallel\", or to a \"key\"");
         return false;
     }
     if (decl.on_refused.size && !task_exists(tb, node->mark, decl.on_refused))
@@ -182,7 +193,8 @@ static bool rate_read(struct task_builder *tb, const struct config_node *node) {
 
 bool task_settings_build(struct task_builder *tb, const struct config_node *mode,
                          const struct config_node *at_most) {
-    tb->task->mode = (struct task_mode){.type = MODE_PARALLEL, .max = TASK_MAX_DEFAULT};
+    tb->task->mode = (struct task_mode){
+        .type = MODE_PARALLEL, .max = TASK_MAX_DEFAULT, .max_suspended = TASK_MAX_DEFAULT};
     bool is_good = !mode || mode_read(tb, mode);
     return (!at_most || rate_read(tb, at_most)) && is_good;
 }

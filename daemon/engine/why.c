@@ -126,13 +126,15 @@ static size_t tell_gate(const struct run *run, enum run_gate gate, char *out, si
     const struct task_mode *mode = &run->task->mode;
     const struct task_rate *rate = &run->task->rate;
     const struct claim *claim = gate == RUN_AT_MOST ? run->rate_claim : run->turn_claim;
+    bool is_parallel = mode->type == MODE_PARALLEL && mode->has_max;
     char text[BASE_TEXT_MAX];
     size_t used = 0;
     if (gate == RUN_AT_MOST)
         used = (size_t)snprintf(out, room, "%u per " SLICE_FMT, rate->runs,
                                 SLICE_ARG(duration_format(rate->per_ms, text)));
     else if (gate == RUN_MAX)
-        used = (size_t)snprintf(out, room, "%u at once", mode->max);
+        used = (size_t)snprintf(out, room, is_parallel ? "%u at once" : "%u that wait",
+                                task_max(&run->task->shared));
     else if (gate == RUN_MODE && mode->type == MODE_QUEUED)
         used = (size_t)snprintf(out, room, "queued, %u waiting", mode->max_waiting);
     else if (gate == RUN_MODE)

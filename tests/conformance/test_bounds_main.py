@@ -41,6 +41,19 @@ tasks:
     mode: {max: 2}
     triggers: [{http-request: {path: /many, respond: 200}}]
     actions: [{log: holding}, {wait: 1h}]
+  keys:
+    mode: {type: single, key: "${HttpPathParam(k)}", max: 3}
+    triggers: [{http-request: {path: "/keys/{k}", respond: 200}}]
+    actions: [{wait: 1h}]
+  queues:
+    mode: {type: queued, key: "${HttpPathParam(k)}", max: 3}
+    triggers: [{http-request: {path: "/queues/{k}", respond: 200}}]
+    actions: [{wait: 1h}]
+  lasts:
+    at-most: {runs: 1, per: 1h, then: last, key: "${HttpPathParam(k)}"}
+    mode: {type: queued, key: all, max: 3}
+    triggers: [{http-request: {path: "/lasts/{k}", respond: 200}}]
+    actions: []
   expression:
     triggers: [{http-request: /expression}]
     actions:
@@ -153,6 +166,29 @@ def waiting_at_once(daemon, row):
     return status
 
 
+def wait_by_key(daemon, task, keys):
+    """Runs that wait, of the keys that a peer names; the status of the last one. They end, and there is a place again."""
+    for key in keys:
+        status = daemon.http("GET", f"/{task}/{key}").status
+    daemon.manager("task", "stop", task, check=0)
+    harness.wait_for(lambda: daemon.manager_json("stats")["runs"]["waiting"] == 0, "none of them waits")
+    assert daemon.http("GET", f"/{task}/again").status == 200
+    return status
+
+
+def waiting_keys(daemon, row):
+    return wait_by_key(daemon, "keys", range(row["count"]))
+
+
+def waiting_in_queues(daemon, row):
+    return wait_by_key(daemon, "queues", "0010"[:row["count"]])
+
+
+def waiting_as_last(daemon, row):
+    """The first of each key begins at once."""
+    return wait_by_key(daemon, "lasts", "0011223"[:2 * row["count"]])
+
+
 def expression(daemon, row):
     return daemon.http("GET", "/expression").text
 
@@ -188,7 +224,7 @@ def test_bound(start, row):
     if row["key"] == "shutdown-timeout":
         config = config.replace("shutdown-timeout: 100ms\n", "")
     config = config.replace("KEY: VALUE\n", f"{row['key']}: {row['value']}\n" if set_here else "")
-    row = {**row, "of": row["of"].replace("task", "task:many")}
+    row = {**row, "of": row["of"].replace("task", "task:" + row.get("task", "many"))}
     daemon = start(config, workers=1)
     assert globals()[row["scenario"]](daemon, row) == row["answer"]
     test_bounds.assert_counted(daemon, row)

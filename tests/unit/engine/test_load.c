@@ -223,7 +223,8 @@ static void modes_say_what_they_take(void **state) {
     expect_messages("t:\n  mode: {type: single, on-refused: none}\n  actions: []\n",
                     "tasks.yaml:2:9: error: unknown task \"none\"\n");
     expect_messages("t:\n  mode: {type: single, max: 3}\n  actions: []\n",
-                    "tasks.yaml:2:9: error: \"max\" belongs to mode \"parallel\"\n");
+                    "tasks.yaml:2:9: error: \"max\" belongs to mode \"parallel\", or to a "
+                    "\"key\"\n");
 }
 
 /* proves T17 for secrets */

@@ -173,6 +173,35 @@ static void single_and_parallel_with_a_key_count_both_workers(void **state) {
     pair_free(&pair);
 }
 
+/* Of all keys, wherever they are kept, and those too whose home has not answered yet. */
+static void runs_that_wait_count_on_both_workers_before_the_answer_comes(void **state) {
+    (void)state;
+    char word[2] = "0";
+    struct pair pair =
+        pair_load("t:\n  mode: {type: single, key: \"${Word}\", max: 6}\n  actions: [hang: a]\n");
+    size_t asking = 0;
+    for (int i = 0; i < 6; i++, word[0]++) {
+        struct run_verdict verdict = lab_poke(pair.labs[i & 1], "t", word);
+        assert_int_equal(verdict.gate, RUN_ADMITTED);
+        asking += verdict.is_asking;
+    }
+    assert_in_range(asking, 1, 5);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(lab_poke(pair.labs[i], "t", "n").gate, RUN_MAX);
+    deliver(&pair);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(poke(&pair, i, "n").gate, RUN_MAX);
+    finish(&pair, 1);
+    assert_int_equal(poke(&pair, 0, "n").gate, RUN_ADMITTED);
+    assert_int_equal(poke(&pair, 1, "m").gate, RUN_MAX);
+    assert_int_equal(refused(&pair, RUN_MAX), 5);
+    for (int i = 0; i < 4; i++)
+        finish(&pair, 0);
+    for (int i = 0; i < 2; i++)
+        finish(&pair, 1);
+    pair_free(&pair);
+}
+
 static void a_key_of_the_session_asks_nobody(void **state) {
     (void)state;
     struct pair pair =
@@ -312,6 +341,7 @@ int main(void) {
         cmocka_unit_test(the_oldest_is_dropped_wherever_it_waits),
         cmocka_unit_test(restart_cancels_the_one_of_the_other_worker),
         cmocka_unit_test(single_and_parallel_with_a_key_count_both_workers),
+        cmocka_unit_test(runs_that_wait_count_on_both_workers_before_the_answer_comes),
         cmocka_unit_test(a_key_of_the_session_asks_nobody),
         cmocka_unit_test(at_most_counts_both_workers),
         cmocka_unit_test(only_the_last_of_both_workers_runs_when_the_time_is_up),
