@@ -300,6 +300,9 @@ static void on_sent(struct client_link *link) {
         return;
     }
     link->is_held = false;
+    if (link->pinged_ms && link->seen_ms < link->pinged_ms) {
+        link->pinged_ms = link__now_ms(link); /* the pong is read from now on alone */
+    }
     tell_waiters(link, STATUS_OK);
     if (!link->is_held) {
         net_stream_again(&link->stream);

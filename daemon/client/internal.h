@@ -50,7 +50,7 @@ struct client_link {
     uint64_t seen_ms;     /* when the peer last sent something */
     uint64_t progress_ms; /* when output was last seen to move, or not to be stuck */
     uint64_t out_mark;    /* stream.bytes_out at progress_ms */
-    uint64_t pinged_ms;   /* when a ping was sent; 0: none is out */
+    uint64_t pinged_ms;   /* since when a pong may come; 0: no ping is out */
     uint32_t refs;        /* the client's one and those of client_link_ref() */
     uint16_t close_code;
     uint8_t state; /* enum link_state */

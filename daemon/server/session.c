@@ -343,6 +343,7 @@ static void on_sent(struct session *session) {
         return;
     }
     session->is_held = false;
+    session->pinged_ms = now__ms(session); /* the answer to a ping is read from now on alone */
     struct session_waiter *waiter;
     while (!session->is_held && (waiter = session->waiters) != NULL) {
         session->waiters = waiter->next;

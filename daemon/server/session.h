@@ -92,7 +92,7 @@ struct session {
     void *attachments[2];
     uint64_t since_wall_ms, messages_in, messages_out;
     uint64_t seen_ms;     /* when the peer last sent something */
-    uint64_t pinged_ms;   /* when a ping was sent, where is_pinged */
+    uint64_t pinged_ms;   /* since when a pong may come, where is_pinged */
     uint64_t progress_ms; /* when output was last seen to move, or not to be stuck */
     uint32_t out_mark;    /* low bits of stream.bytes_out at progress_ms */
     uint32_t index;       /* in server->members */
