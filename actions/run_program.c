@@ -99,10 +99,15 @@ static bool is_env_name(struct slice name) {
     return name.size && !memchr(name.bytes, '=', name.size) && !memchr(name.bytes, '\0', name.size);
 }
 
+/* A text that holds a variable has no bytes yet; it is looked at when the step starts. */
+static bool names_nothing(const struct config_texts *command) {
+    return command->count == 0 || (command->items[0].bytes && command->items[0].size == 0);
+}
+
 static bool program_prepare(struct prepare *prepare, void *args) {
     struct program_args *program = args;
     bool is_good = prepare_success(prepare, program);
-    if (program->command.count == 0 || program->command.items[0].size == 0)
+    if (names_nothing(&program->command))
         is_good = prepare_error(prepare, AT(command), "\"command\" must name a program");
     if (prepare_has(prepare, AT(standard_input)) && prepare_has(prepare, AT(input_file)))
         is_good = prepare_error(prepare, AT(input_file),
@@ -234,8 +239,9 @@ static enum step_state program_start(struct step *step, const void *args) {
     const char *bad = refuse_nul(program);
     if (bad)
         return step_fail(step, EINVAL, "\"%s\" holds a NUL character or an impossible name", bad);
-    if (program->command.items[0].size == 0)
-        return step_fail(step, EINVAL, "\"command\" must name a program");
+    if (names_nothing(&program->command))
+        return step_fail(step, EINVAL,
+                         "\"command\" must name a program, got \"\" as its first text");
     struct program_run *run = calloc(1, sizeof *run);
     if (!run)
         return action__no_memory(step);

@@ -40,6 +40,21 @@ static void arguments_arrive_as_they_are(void **state) {
 }
 
 /* proves T7 */
+static void a_variable_may_name_the_program(void **state) {
+    (void)state;
+    expect("printf '%s|' \"${0##*/}\" \"$@\"",
+           "  - set: {name: s, none: ''}\n"
+           "  - run-program: ['./${name}', '${name}']\n"
+           "    save: part\n"
+           "  - run-program: {command: '${\"./\" .. name}'}\n"
+           "    save: whole\n"
+           "  - run-program: ['${none}', a]\n"
+           "    on-error: continue\n"
+           "  - http-response: '${part.stdout} ${whole.stdout} ${LastErrorDescription}'\n",
+           "\r\n\r\ns|s| s| \"command\" must name a program, got \"\" as its first text");
+}
+
+/* proves T7 */
 static void both_streams_and_the_exit_code_are_the_result(void **state) {
     (void)state;
     const char *actions =
@@ -418,6 +433,7 @@ static void wrong_uses_are_load_errors(void **state) {
     (void)state;
     bench_refuses("  - run-program: []\n", "command", "");
     bench_refuses("  - run-program: {command: ['']}\n", "must name a program", "");
+    bench_refuses("  - run-program: {command: ['', '${HttpPath}']}\n", "must name a program", "");
     bench_refuses("  - run-program: {command: [a], env: {'a=b': c}}\n", "cannot be the name", "");
     bench_refuses("  - run-program: {command: [a], lines: {as: x}}\n", "\"do\"", "");
 }
@@ -425,6 +441,7 @@ static void wrong_uses_are_load_errors(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arguments_arrive_as_they_are),
+        cmocka_unit_test(a_variable_may_name_the_program),
         cmocka_unit_test(both_streams_and_the_exit_code_are_the_result),
         cmocka_unit_test(success_lists_the_exit_codes_that_are_no_failure),
         cmocka_unit_test(standard_input_comes_from_a_text_or_a_file),
