@@ -28,17 +28,17 @@ static bool has_time(struct action_host *host) {
     return launches->spent_ns < A_TURN_NS;
 }
 
-/* Whether there will be another turn; not when the mailbox is full. */
-static bool ask_for_turn(struct action_host *host) {
+static void ask_for_turn(struct action_host *host) {
     struct action_launches *launches = &host->launches;
     if (!launches->is_asked)
-        launches->is_asked = net_post_control(host->loop, &launches->message) == STATUS_OK;
-    return launches->is_asked;
+        net_post_answer(host->loop, &launches->message);
+    launches->is_asked = true;
 }
 
 bool launch__wait(struct action_host *host, struct launch *launch) {
-    if ((list_is_empty(&host->launches.waiting) && has_time(host)) || !ask_for_turn(host))
+    if (list_is_empty(&host->launches.waiting) && has_time(host))
         return false;
+    ask_for_turn(host);
     list_append(&host->launches.waiting, &launch->node);
     return true;
 }
@@ -56,7 +56,11 @@ static void on_turn(struct net_message *message, struct net_loop *loop) {
                                             struct action_host, launches);
     struct list *waiting = &host->launches.waiting;
     host->launches.is_asked = false;
-    while (loop && !list_is_empty(waiting) && (has_time(host) || !ask_for_turn(host))) {
+    while (loop && !list_is_empty(waiting)) {
+        if (!has_time(host)) {
+            ask_for_turn(host);
+            break;
+        }
         struct launch *launch = CONTAINER_OF(waiting->next, struct launch, node);
         list_remove(&launch->node);
         launch->start(launch);

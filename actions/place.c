@@ -6,7 +6,6 @@
 
 struct action_place {
     struct net_message message; /* brings the place */
-    struct net_room room;       /* while that worker's mailbox is full */
     struct action_place *next;
     struct action_host *host;
     void (*ready)(void *context); /* NULL: cancelled on its way */
@@ -15,7 +14,6 @@ struct action_place {
 };
 
 static void on_granted(struct net_message *message, struct net_loop *loop);
-static void send_place(struct action_place *place, struct net_loop *here);
 
 bool place__take(struct action_programs *programs) {
     pthread_mutex_lock(&programs->lock);
@@ -35,7 +33,7 @@ struct action_place *place__wait(struct action_host *host, void (*ready)(void *c
     place->host = host;
     place->ready = ready;
     place->context = context;
-    place->message = (struct net_message){.run = on_granted, .bytes = sizeof *place};
+    place->message = (struct net_message){.run = on_granted};
     atomic_fetch_add_explicit(&programs->waited, 1, memory_order_relaxed);
     pthread_mutex_lock(&programs->lock);
     if (programs->last)
@@ -96,25 +94,9 @@ void place__release(struct action_host *host) {
     struct action_place *place = grant(host->programs);
     while (place) {
         struct action_place *next = place->next;
-        send_place(place, host->loop);
+        net_post_answer(place->host->loop, &place->message);
         place = next;
     }
-}
-
-static void on_room(struct net_room *room, struct net_loop *full) {
-    struct action_place *place = CONTAINER_OF(room, struct action_place, room);
-    if (full)
-        send_place(place, room->home);
-    else /* the process ends */
-        on_granted(&place->message, NULL);
-}
-
-static void send_place(struct action_place *place, struct net_loop *here) {
-    struct net_loop *to = place->host->loop;
-    if (net_post_control(to, &place->message) == STATUS_OK)
-        return;
-    place->room = (struct net_room){.home = here, .ready = on_room};
-    net_wait_room(to, &place->room);
 }
 
 static void on_granted(struct net_message *message, struct net_loop *loop) {

@@ -10,8 +10,7 @@ struct stop_task_args {
 struct stopping;
 struct stop_order { /* travels to a worker and back */
     struct net_message message;
-    struct net_room room; /* while a mailbox is full */
-    struct net_loop *here;
+    struct net_room room; /* while that worker's mailbox is full */
     struct stopping *stopping;
     struct action_host *there;
     size_t stopped;
@@ -28,7 +27,7 @@ struct stopping {      /* one heap block; freed when the last order is back */
 static bool stop_task_prepare(struct prepare *prepare, void *args);
 static enum step_state stop_task_start(struct step *step, const void *args);
 static void stop_task_cancel(struct step *step);
-static void send_order(struct stop_order *order, struct net_loop *to);
+static void send_order(struct stop_order *order);
 static void on_order(struct net_message *message, struct net_loop *loop);
 static void on_return(struct net_message *message, struct net_loop *loop);
 
@@ -92,17 +91,16 @@ static struct stopping *stopping_new(const struct stop_task_args *args, uint32_t
 static void on_room(struct net_room *room, struct net_loop *full) {
     struct stop_order *order = CONTAINER_OF(room, struct stop_order, room);
     if (full)
-        send_order(order, full);
+        send_order(order);
     else /* the process ends */
         order->message.run(&order->message, NULL);
 }
 
-/* From the thread of order->here. */
-static void send_order(struct stop_order *order, struct net_loop *to) {
-    struct net_loop *here = order->here;
-    if (net_post_control(to, &order->message) == STATUS_OK)
+static void send_order(struct stop_order *order) {
+    struct net_loop *to = order->there->loop;
+    if (net_post(to, &order->message) == STATUS_OK)
         return;
-    order->room = (struct net_room){.home = here, .ready = on_room};
+    order->room = (struct net_room){.home = order->stopping->home->loop, .ready = on_room};
     net_wait_room(to, &order->room);
 }
 
@@ -114,10 +112,9 @@ static void post_orders(struct stopping *stopping) {
             continue;
         struct stop_order *order = &stopping->orders[at++];
         *order = (struct stop_order){.message = {.run = on_order, .bytes = sizeof *order},
-                                     .here = home->loop,
                                      .stopping = stopping,
                                      .there = home->hosts[i]};
-        send_order(order, order->there->loop);
+        send_order(order);
     }
 }
 
@@ -159,8 +156,7 @@ static void on_order(struct net_message *message, struct net_loop *loop) {
     }
     order->stopped = stop_here(order->there->engine, stopping->task, stopping->run);
     order->message.run = on_return;
-    order->here = order->there->loop;
-    send_order(order, stopping->home->loop);
+    net_post_answer(stopping->home->loop, &order->message);
 }
 
 static void on_return(struct net_message *message, struct net_loop *loop) {

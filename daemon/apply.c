@@ -55,12 +55,7 @@ void supervisor__apply(struct supervisor *supervisor, struct generation *generat
     globals_set_bounds(supervisor->keep.globals, main->max_globals_bytes, main->max_global_bytes);
     apply->pending = supervisor->worker_count;
     for (uint32_t i = 0; i < supervisor->worker_count; i++)
-        if (worker_do(&supervisor->workers[i], on_worker, supervisor->loop, on_worker_done,
-                      apply)) {
-            log_line(LOG_ERROR, NULL, "worker %u cannot be reached; ending", i);
-            abort(); /* a worker on an older generation than the others would answer wrongly for
-                        ever */
-        }
+        worker_do(&supervisor->workers[i], on_worker, supervisor->loop, on_worker_done, apply);
 }
 
 /* ---- rows

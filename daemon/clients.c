@@ -126,12 +126,7 @@ void clients__apply(struct supervisor *supervisor, struct client_changes *change
     changes->context = context;
     changes->pending = supervisor->worker_count + 1;
     for (uint32_t i = 0; i < supervisor->worker_count; i++)
-        if (worker_do(&supervisor->workers[i], on_worker, supervisor->loop, on_worker_done,
-                      changes)) {
-            log_line(LOG_ERROR, NULL, "worker %u cannot be reached: its clients stay as they are",
-                     i);
-            arrive(changes);
-        }
+        worker_do(&supervisor->workers[i], on_worker, supervisor->loop, on_worker_done, changes);
     arrive(changes);
 }
 
@@ -180,11 +175,8 @@ enum status clients__steer(struct supervisor *supervisor, struct slice id, bool 
     steering->is_start = is_start;
     steering->id_size = id.size;
     memcpy(steering->id, id.bytes, id.size);
-    enum status status =
-        worker_do(&supervisor->workers[row->owner], on_steered, NULL, NULL, steering);
-    if (status)
-        free(steering);
-    return status;
+    worker_do(&supervisor->workers[row->owner], on_steered, NULL, NULL, steering);
+    return STATUS_OK;
 }
 
 static void on_obeyed(void *context, enum status status, const char *text) {

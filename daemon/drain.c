@@ -41,11 +41,7 @@ void supervisor__drain(struct supervisor *supervisor) {
         struct drain *drain = base_alloc(sizeof *drain);
         drain->supervisor = supervisor;
         drain->until_ms = timeout_ms;
-        if (worker_do(&supervisor->workers[i], begin, NULL, NULL, drain)) {
-            free(drain);
-            end(supervisor);
-            return;
-        }
+        worker_do(&supervisor->workers[i], begin, NULL, NULL, drain);
     }
 }
 
@@ -124,8 +120,7 @@ static void look(struct net_timer *timer) {
     }
     struct supervisor *supervisor = drain->supervisor;
     /* Its loop goes on until all are through: it may keep the turns of others' runs. */
-    if (worker_do(worker, is_through, supervisor->loop, on_through, supervisor))
-        net_loop_stop(worker->loop); /* the control thread's second signal ends the rest */
+    worker_do(worker, is_through, supervisor->loop, on_through, supervisor);
 }
 
 static void is_through(struct worker *worker, void *context) {
@@ -157,8 +152,7 @@ static void on_through(struct worker *worker, void *context) {
 static void end(struct supervisor *supervisor) {
     supervisor->state = SUPERVISOR_ENDED;
     for (uint32_t i = 0; i < supervisor->worker_count; i++)
-        if (worker_do(&supervisor->workers[i], stop, NULL, NULL, NULL))
-            _Exit(0); /* a worker that cannot be reached cannot be waited for */
+        worker_do(&supervisor->workers[i], stop, NULL, NULL, NULL);
     log_line(LOG_INFO, NULL, "ended");
     net_loop_stop(supervisor->loop);
 }

@@ -85,13 +85,7 @@ static void hand_over(struct supervisor *supervisor, struct server_row *row,
         handover->server = supervisor__copy(row->id);
         memcpy(handover->address, listener->bound, sizeof handover->address);
         handover->fd = fds[i];
-        if (worker_do(&supervisor->workers[i], on_worker, NULL, NULL, handover)) {
-            log_line(LOG_ERROR, &(struct log_place){.server = row->id},
-                     "worker %u cannot be reached", i);
-            close(fds[i]);
-            free((char *)(uintptr_t)handover->server.bytes);
-            free(handover);
-        }
+        worker_do(&supervisor->workers[i], on_worker, NULL, NULL, handover);
     }
 }
 
@@ -189,10 +183,6 @@ void supervisor__stop_server(struct supervisor *supervisor, struct server_row *r
     *stop = (struct stop){supervisor, row, *steering, supervisor->worker_count};
     row->is_stopping = true;
     for (uint32_t i = 0; i < supervisor->worker_count; i++)
-        if (worker_do(&supervisor->workers[i], on_worker_stop, supervisor->loop, on_worker_stopped,
-                      stop)) {
-            log_line(LOG_ERROR, &(struct log_place){.server = row->id},
-                     "worker %u cannot be reached", i);
-            on_worker_stopped(NULL, stop);
-        }
+        worker_do(&supervisor->workers[i], on_worker_stop, supervisor->loop, on_worker_stopped,
+                  stop);
 }

@@ -87,10 +87,7 @@ void note_states(struct supervisor *supervisor) {
     for (uint32_t i = 0; i < supervisor->worker_count && !list_is_empty(&supervisor->clients);
          i++) {
         struct note *note = note_new(supervisor);
-        if (worker_do(&supervisor->workers[i], ask, supervisor->loop, answered, note)) {
-            arena_deinit(&note->arena);
-            free(note);
-        }
+        worker_do(&supervisor->workers[i], ask, supervisor->loop, answered, note);
     }
 }
 

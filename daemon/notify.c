@@ -180,8 +180,7 @@ static void feed(struct notify *notify) {
     net_timer_start(supervisor->loop, &notify->timer, notify->watchdog_ms);
     for (uint32_t i = 0; i < supervisor->worker_count; i++) {
         notify->pending++;
-        if (worker_do(&supervisor->workers[i], on_turn, supervisor->loop, on_turned, notify))
-            return; /* it stays pending: a worker whose mailbox is full for so long does not turn */
+        worker_do(&supervisor->workers[i], on_turn, supervisor->loop, on_turned, notify);
     }
 }
 

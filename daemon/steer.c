@@ -9,7 +9,7 @@
 
 struct action_order {
     struct net_message message;
-    struct net_room room; /* while a mailbox is full */
+    struct net_room room; /* while the control thread's mailbox is full */
     struct supervisor *supervisor;
     struct net_loop *home;
     void (*done)(void *context, enum status status, const char *why); /* NULL: cancelled */
@@ -23,7 +23,7 @@ struct action_order {
 
 static struct action_order *begin(void *context, const struct action_steer *steer);
 static void cancel(struct action_order *order);
-static void post(struct action_order *order, struct net_loop *from, struct net_loop *to);
+static void post(struct action_order *order);
 static void on_order(struct net_message *message, struct net_loop *loop);
 static void on_steered(void *context, enum status status, const char *why);
 static void on_answer(struct net_message *message, struct net_loop *loop);
@@ -52,7 +52,7 @@ static struct action_order *begin(void *context, const struct action_steer *stee
     order->id_size = steer->server.size;
     if (steer->server.size)
         memcpy(order->id, steer->server.bytes, steer->server.size);
-    post(order, steer->home, supervisor->loop);
+    post(order);
     return order;
 }
 
@@ -61,15 +61,16 @@ static void cancel(struct action_order *order) { order->done = NULL; }
 static void on_room(struct net_room *room, struct net_loop *full) {
     struct action_order *order = CONTAINER_OF(room, struct action_order, room);
     if (full)
-        post(order, room->home, full);
+        post(order);
     else /* the process ends */
         order->message.run(&order->message, NULL);
 }
 
-static void post(struct action_order *order, struct net_loop *from, struct net_loop *to) {
+static void post(struct action_order *order) {
+    struct net_loop *to = order->supervisor->loop;
     if (net_post(to, &order->message) == STATUS_OK)
         return;
-    order->room = (struct net_room){.home = from, .ready = on_room};
+    order->room = (struct net_room){.home = order->home, .ready = on_room};
     net_wait_room(to, &order->room);
 }
 
@@ -93,7 +94,7 @@ static void on_steered(void *context, enum status status, const char *why) {
     order->status = status;
     order->why = why ? base_strdup(slice_of(why)) : NULL;
     order->message.run = on_answer;
-    post(order, order->supervisor->loop, order->home);
+    net_post_answer(order->home, &order->message);
 }
 
 /* ---- back at home ---------------------------------------------------------------------------- */

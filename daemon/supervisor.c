@@ -358,8 +358,7 @@ static void on_first_applied(struct supervisor *supervisor, uint64_t closed_sess
     observe_apply(supervisor);
     notify_ready(&supervisor->notify);
     for (uint32_t i = 0; i < supervisor->worker_count; i++)
-        if (worker_do(&supervisor->workers[i], begin, NULL, NULL, supervisor))
-            abort(); /* nothing else has been sent to it */
+        worker_do(&supervisor->workers[i], begin, NULL, NULL, supervisor);
     api_started(supervisor);
     supervisor__next(supervisor);
 }
@@ -464,9 +463,8 @@ static void free_all(struct supervisor *supervisor) {
 static void tear_down(struct supervisor *supervisor) {
     bool is_drained = supervisor->state == SUPERVISOR_ENDED; /* then they have been told */
     for (uint32_t i = 0; i < supervisor->worker_count && supervisor->workers && !is_drained; i++)
-        if (supervisor->workers[i].is_running &&
-            worker_do(&supervisor->workers[i], stop_loop, NULL, NULL, NULL))
-            _Exit(1); /* a worker that cannot be reached cannot be waited for */
+        if (supervisor->workers[i].is_running)
+            worker_do(&supervisor->workers[i], stop_loop, NULL, NULL, NULL);
     for (uint32_t i = 0; i < supervisor->worker_count && supervisor->workers; i++)
         worker_join(&supervisor->workers[i]);
     supervisor->has_workers = false;

@@ -1,7 +1,6 @@
 /* Composition of a worker, and how the control thread reaches one. */
 #include "daemon/worker.h"
 
-#include <assert.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -152,27 +151,22 @@ static enum status post(void *host, uint32_t to, struct engine_mail *mail) {
     struct net_message *message = (struct net_message *)(void *)mail->room;
     *message = (struct net_message){.run = deliver, .bytes = sizeof *mail};
     mail->room[ROOM_ENGINE] = worker->host.hosts[to]->engine;
-    return net_post_control(worker->host.hosts[to]->loop, message);
+    return net_post(worker->host.hosts[to]->loop, message);
 }
 
 /* ---- orders
  * ---------------------------------------------------------------------------------------- */
 
-enum status worker_do(struct worker *worker, worker_fn fn, struct net_loop *home, worker_fn done,
-                      void *context) {
-    struct order *order = malloc(sizeof *order);
-    if (!order)
-        return STATUS_NO_MEMORY;
-    *order = (struct order){.message = {.run = run_order, .bytes = sizeof *order},
+void worker_do(struct worker *worker, worker_fn fn, struct net_loop *home, worker_fn done,
+               void *context) {
+    struct order *order = base_alloc(sizeof *order);
+    *order = (struct order){.message = {.run = run_order},
                             .worker = worker,
                             .fn = fn,
                             .done = done,
                             .home = home,
                             .context = context};
-    enum status status = net_post_control(worker->loop, &order->message);
-    if (status)
-        free(order);
-    return status;
+    net_post_order(worker->loop, &order->message);
 }
 
 static void run_order(struct net_message *message, struct net_loop *loop) {
@@ -183,11 +177,8 @@ static void run_order(struct net_message *message, struct net_loop *loop) {
         free(order);
         return;
     }
-    order->message = (struct net_message){.run = run_done, .bytes = sizeof *order};
-    enum status status = net_post_control(order->home, &order->message);
-    assert(status ==
-           STATUS_OK); /* each worker has few of these on the way, the reserve is thousands */
-    (void)status;      /* asserted */
+    order->message = (struct net_message){.run = run_done};
+    net_post_answer(order->home, &order->message);
 }
 
 static void run_done(struct net_message *message, struct net_loop *loop) {

@@ -51,10 +51,10 @@ void worker_join(struct worker *worker);  /* after its loop was stopped */
 
 /* Runs `fn` on the worker's thread, then `done` on the thread of `home`; both get `context`, which
  * stays the caller's. At the end of the process `fn` may be left out; `done` never is, and must
- * then reach no worker any more. The reserve of the mailboxes is for these: STATUS_LIMIT or
- * STATUS_NO_MEMORY when even that is used up. */
+ * then reach no worker any more. Never refused: for what has few of these on the way. Orders of one
+ * thread are run in their order, before the messages that peers cause. */
 typedef void (*worker_fn)(struct worker *worker, void *context);
-enum status worker_do(struct worker *worker, worker_fn fn, struct net_loop *home, worker_fn done,
-                      void *context);
+void worker_do(struct worker *worker, worker_fn fn, struct net_loop *home, worker_fn done,
+               void *context);
 
 #endif

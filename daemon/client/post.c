@@ -30,7 +30,7 @@ static enum status carry_out(struct client_set *set, const struct client_order *
                              struct client **client, struct client_link **link);
 static void park(struct client_op *op, struct client *client, struct client_link *link);
 static void on_room_for_message(struct link_waiter *waiter, enum status status);
-static void send_away(struct client_op *op, struct net_loop *to);
+static void send_away(struct client_op *op);
 static void finish(struct client_op *op, enum status status, const char *text);
 static void on_arrival(struct net_message *message, struct net_loop *loop);
 static void on_return(struct net_message *message, struct net_loop *loop);
@@ -129,7 +129,7 @@ enum status client_order(struct client_set *set, const struct client_order *orde
         park(op, client, link);
     } else {
         op->message.run = on_arrival;
-        send_away(op, there->loop);
+        send_away(op);
     }
     return STATUS_AGAIN;
 }
@@ -233,8 +233,7 @@ static void finish(struct client_op *op, enum status status, const char *text) {
     if (op->there == op->home) {
         on_return(&op->message, op->home->loop);
     } else {
-        op->message.bytes = sizeof(*op);
-        send_away(op, op->home->loop);
+        net_post_answer(op->home->loop, &op->message);
     }
 }
 
@@ -259,19 +258,16 @@ static void on_arrival(struct net_message *message, struct net_loop *loop) {
 static void on_room(struct net_room *room, struct net_loop *full) {
     struct client_op *op = CONTAINER_OF(room, struct client_op, room);
     if (full) {
-        send_away(op, full);
+        send_away(op);
     } else { /* the process ends */
         op->message.run(&op->message, NULL);
     }
 }
 
-static void send_away(struct client_op *op, struct net_loop *to) {
-    bool is_leaving = op->message.run == on_arrival;
-    enum status status =
-        is_leaving ? net_post(to, &op->message) : net_post_control(to, &op->message);
-    if (status != STATUS_OK) {
-        op->room = (struct net_room){.home = is_leaving ? op->home->loop : op->there->loop,
-                                     .ready = on_room};
+static void send_away(struct client_op *op) {
+    struct net_loop *to = op->there->loop;
+    if (net_post(to, &op->message) != STATUS_OK) {
+        op->room = (struct net_room){.home = op->home->loop, .ready = on_room};
         net_wait_room(to, &op->room);
     }
 }

@@ -74,10 +74,8 @@ static void on_worker(struct net_message *message, struct net_loop *loop) {
     }
     part->gather->ask.ask(part, part->gather->ask.input);
     part->has_arrived = true;
-    part->message = (struct net_message){.run = on_home, .bytes = sizeof *part};
-    while (net_post_control(part->gather->home, &part->message) != STATUS_OK) {
-        /* the reserve is thousands, and each call has one message a worker on the way */
-    }
+    part->message = (struct net_message){.run = on_home};
+    net_post_answer(part->gather->home, &part->message);
 }
 
 static void on_home(struct net_message *message, struct net_loop *loop) {

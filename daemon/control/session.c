@@ -168,10 +168,8 @@ static void finish(void *context, enum status status, uint32_t sent) {
     struct order *order = context;
     (void)sent; /* it is one session */
     order->status = status;
-    order->message = (struct net_message){.run = run_back, .bytes = sizeof *order};
-    while (net_post_control(order->home, &order->message) != STATUS_OK) {
-        /* the reserve is thousands, connections are few */
-    }
+    order->message = (struct net_message){.run = run_back};
+    net_post_answer(order->home, &order->message);
 }
 
 static void finish_client(void *context, enum status status, const char *text) {

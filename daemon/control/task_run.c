@@ -127,10 +127,8 @@ void route__task_run(struct call *call) {
 
 static void send_back(struct start *start, struct net_message *message,
                       void (*run)(struct net_message *message, struct net_loop *loop)) {
-    *message = (struct net_message){.run = run, .bytes = sizeof *start};
-    while (net_post_control(start->home, message) != STATUS_OK) {
-        /* the reserve is thousands, and a call has two messages on the way at most */
-    }
+    *message = (struct net_message){.run = run};
+    net_post_answer(start->home, message);
 }
 
 static void run_there(struct net_message *message, struct net_loop *loop) {

@@ -67,10 +67,10 @@ static void on_resend(struct engine_timer *timer) {
 
 void claim__send_rest(struct engine *engine) {
     while (engine->unsent) {
-        struct engine_mail *mail = engine->unsent;
+        struct engine_mail *mail = engine->unsent, *next = mail->next;
         if (engine->options.post(engine->options.host, mail->to, mail) != STATUS_OK)
             break;
-        engine->unsent = mail->next;
+        engine->unsent = next; /* the mail is the other worker's now, and may be gone */
     }
     if (!engine->unsent)
         return;
@@ -81,15 +81,13 @@ void claim__send_rest(struct engine *engine) {
 /* What must arrive waits here while the mailbox is full. */
 static void send(struct engine *engine, uint32_t to, struct claim *claim,
                  struct engine_mail *mail) {
-    struct engine_mail **last = &engine->unsent;
     if (engine->is_ending)
         return;
     atomic_fetch_add_explicit(&claim->references, 1, memory_order_relaxed);
     mail->to = to;
     mail->next = NULL;
-    while (*last)
-        last = &(*last)->next;
-    *last = mail;
+    *(engine->unsent ? &engine->last_unsent->next : &engine->unsent) = mail;
+    engine->last_unsent = mail;
     claim__send_rest(engine);
 }
 

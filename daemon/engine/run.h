@@ -181,7 +181,7 @@ struct engine {
     uint64_t wake_ns;
     uint32_t nesting;
     bool is_ending;
-    struct engine_mail *unsent; /* in order */
+    struct engine_mail *unsent, *last_unsent; /* in order; the last one means nothing without one */
     struct engine_timer resend;
     struct engine_stats stats;
     uint64_t random[2];

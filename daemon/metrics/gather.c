@@ -88,11 +88,8 @@ static void on_worker(struct net_message *message, struct net_loop *loop) {
         return;
     }
     part->is_good = ask(part);
-    part->message = (struct net_message){.run = on_home, .bytes = sizeof *part};
-    struct net_loop *home = part->gathering->scrape.metrics->options.loop;
-    while (net_post_control(home, &part->message) != STATUS_OK) {
-        /* the reserve is thousands, and each scrape has one message a worker on the way */
-    }
+    part->message = (struct net_message){.run = on_home};
+    net_post_answer(part->gathering->scrape.metrics->options.loop, &part->message);
 }
 
 static void on_home(struct net_message *message, struct net_loop *loop) {

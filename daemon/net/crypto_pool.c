@@ -161,5 +161,5 @@ static void on_home(struct net_message *message, struct net_loop *loop) {
 
 static void come_home(struct crypto_job *job) {
     job->message.run = on_home;
-    mailbox__answer(job->home, &job->message);
+    net_post_answer(job->home, &job->message);
 }

@@ -13,13 +13,17 @@
 #define NET_DIRECT_SIZE (16 * 1024) /* a write this large goes out at once, without a copy */
 #define NET_SHARED_SIZE (256 * 1024)
 
-struct mailbox {
-    struct net_source source; /* an eventfd, written when the stack was empty */
+enum mailbox_lane_number { MAILBOX_CONTROL, MAILBOX_ANSWERS, MAILBOX_WORK, MAILBOX_LANES };
+struct mailbox_lane {
     _Atomic(struct net_message *) stack;
-    _Atomic(struct net_message *) rooms; /* those who wait for room */
-    _Atomic uint64_t entries, bytes;
+    _Atomic uint64_t entries, bytes; /* of what was counted */
     uint64_t max_entries, max_bytes;
     struct net_message *first, **last; /* taken from the stack, in order */
+};
+struct mailbox {
+    struct net_source source;                 /* an eventfd, written when a stack was empty */
+    _Atomic(struct net_message *) rooms;      /* those who wait for room */
+    struct mailbox_lane lanes[MAILBOX_LANES]; /* in the order in which a turn runs them */
 };
 
 /* Spare chunks by capacity: references to frames, small and large ones. */
@@ -72,11 +76,11 @@ void loop__remove(struct net_loop *loop, struct net_source *source);
 
 bool mailbox__init(struct net_loop *loop, const struct net_loop_options *options);
 void mailbox__deinit(struct net_loop *loop);
-void mailbox__run(struct net_loop *loop); /* a bounded number of messages */
-/* Posts an answer that was asked for: not counted, never refused, since the asking was bounded. */
-void mailbox__answer(struct net_loop *loop, struct net_message *message);
+void mailbox__run(struct net_loop *loop); /* what a turn may run of what was taken */
 static inline bool mailbox__has_more(const struct net_loop *loop) {
-    return loop->mailbox.first != NULL;
+    const struct mailbox_lane *lanes = loop->mailbox.lanes;
+    return lanes[MAILBOX_CONTROL].first || lanes[MAILBOX_ANSWERS].first ||
+           lanes[MAILBOX_WORK].first;
 }
 
 void stream__finish_turn(struct net_loop *loop); /* flushes, reports and closes what is pending */

@@ -20,7 +20,7 @@ struct crypto_pool;
 struct net_loop;
 struct net_loop_options {
     const struct clock *clock;
-    uint32_t mailbox_entries;        /* 0: 65,536; an eighth is kept for net_post_control() */
+    uint32_t mailbox_entries;        /* 0: 65,536; an eighth is for net_post_control() alone */
     uint64_t mailbox_bytes;          /* 0: 64 MiB; likewise */
     struct crypto_pool *crypto_pool; /* outlived by the loop; NULL: none, and no TLS */
     int accept_below;                /* descriptors from here on are kept from peers; 0: none is */
@@ -53,27 +53,7 @@ void net_timer_stop(struct net_timer *timer); /* idempotent */
 static inline bool net_timer_is_on(const struct net_timer *timer) { return timer->link != NULL; }
 
 /* ---- mailboxes: how threads talk ------------------------------------------------------------ */
-/* Embedded in what is sent; belongs to the receiver from a successful post until `run` is called.
- * `run` is called once on the receiving thread, or with loop NULL when that loop is freed first. */
-struct net_message {
-    struct net_message *next; /* private */
-    void (*run)(struct net_message *message, struct net_loop *loop);
-    size_t bytes; /* what it carries, counted against the mailbox */
-};
-/* From any thread. STATUS_LIMIT when the mailbox is full: nothing was sent, the message stays the
- * caller's. Two messages of one thread arrive in order. */
-enum status net_post(struct net_loop *loop, struct net_message *message);
-enum status net_post_control(struct net_loop *loop,
-                             struct net_message *message); /* and the reserve */
-/* Runs `ready` on `home` (once; `full` may be NULL then: home is ending) as soon as the mailbox of
- * `full` is half empty. The caller keeps the struct until then. */
-struct net_room {
-    struct net_message message; /* private */
-    struct net_loop *home;
-    void (*ready)(struct net_room *room, struct net_loop *full);
-    struct net_loop *full; /* private */
-};
-void net_wait_room(struct net_loop *full, struct net_room *room);
+#include "net/mailbox.h"
 
 /* ---- watching other descriptors: pidfds, pipes ---------------------------------------------- */
 struct net_source { /* private */

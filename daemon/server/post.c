@@ -128,35 +128,30 @@ void server_op_cancel(struct server_op *op) {
 /* ---- parcels -----------------------------------------------------------------------------------
  */
 
-static void send_parcel(struct parcel *parcel, struct net_loop *to);
+static void send_parcel(struct parcel *parcel);
 
-/* What came back is home's: it may be freed there before send_parcel() returns here. */
 static void on_room(struct net_room *room, struct net_loop *full) {
     struct parcel *parcel = CONTAINER_OF(room, struct parcel, room);
     struct server_op *op = parcel->op;
-    bool is_leaving = full != op->set->loop;
     if (!full) { /* the process ends */
         parcel->message.run(&parcel->message, NULL);
         return;
     }
-    send_parcel(parcel, full);
-    if (is_leaving && op->unposted == 0 && !op->wait_all) {
+    send_parcel(parcel);
+    if (op->unposted == 0 && !op->wait_all) {
         tell(op);
     }
 }
 
-static void send_parcel(struct parcel *parcel, struct net_loop *to) {
+static void send_parcel(struct parcel *parcel) {
     struct server_op *op = parcel->op;
-    bool is_leaving = to != op->set->loop;
-    enum status status =
-        is_leaving ? net_post(to, &parcel->message) : net_post_control(to, &parcel->message);
-    if (status != STATUS_OK) {
-        parcel->room = (struct net_room){.home = is_leaving ? op->set->loop : parcel->there->loop,
-                                         .ready = on_room};
-        net_wait_room(to, &parcel->room);
-    } else if (is_leaving) {
+    struct net_loop *to = parcel->there->loop;
+    if (net_post(to, &parcel->message) == STATUS_OK) {
         /* From here on the parcel is the other worker's; the op's counters are still ours. */
         op->unposted--;
+    } else {
+        parcel->room = (struct net_room){.home = op->set->loop, .ready = on_room};
+        net_wait_room(to, &parcel->room);
     }
 }
 
@@ -166,14 +161,13 @@ static void dispatch(struct server_op *op) {
         struct parcel *parcel = &op->parcels[i];
         parcel->message.run = on_arrival;
         parcel->message.bytes = sizeof(*op) + op->out.payload.size;
-        send_parcel(parcel, parcel->there->loop);
+        send_parcel(parcel);
     }
 }
 
 static void send_back(struct parcel *parcel) {
     parcel->message.run = on_return;
-    parcel->message.bytes = sizeof(*parcel);
-    send_parcel(parcel, parcel->op->set->loop);
+    net_post_answer(parcel->op->set->loop, &parcel->message);
 }
 
 static enum status obey(struct session *session, const struct server_order *order) {

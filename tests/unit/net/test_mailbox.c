@@ -1,4 +1,4 @@
-/* Mailboxes: order, bounds, the reserve, waiting for room, and many threads at once. */
+/* Mailboxes: order, lanes, bounds, waiting for room, and many threads at once. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -73,6 +73,69 @@ static void a_full_box_refuses_and_keeps_a_reserve_for_control(void **state) {
     net_loop_turn(loop, 0);
     assert_int_equal(count, 17);
     net_loop_free(loop);
+}
+
+#define WORK_LETTERS 3000
+
+/* What is behind the letters of a full lane comes before them. */
+static void control_and_answers_run_before_work_that_waits(void **state) {
+    struct net_loop *loop = loop_new(0, 0);
+    struct letter *letters = calloc(WORK_LETTERS + 3, sizeof(*letters));
+    int *log = calloc(WORK_LETTERS + 3, sizeof(*log)), count;
+    (void)state;
+    letters_init(letters, WORK_LETTERS + 3, log, &count);
+    for (int i = 0; i < WORK_LETTERS; i++) {
+        assert_int_equal(net_post(loop, &letters[i].message), STATUS_OK);
+    }
+    net_post_answer(loop, &letters[WORK_LETTERS + 2].message);
+    assert_int_equal(net_post_control(loop, &letters[WORK_LETTERS].message), STATUS_OK);
+    net_post_order(loop, &letters[WORK_LETTERS + 1].message);
+    net_loop_turn(loop, 0);
+    assert_in_range(count, 4, WORK_LETTERS); /* the rest of the work waits for other turns */
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(log[i], WORK_LETTERS + i);
+    }
+    int before = count;
+    letters[WORK_LETTERS].number = -1;
+    net_post_order(loop, &letters[WORK_LETTERS].message);
+    net_loop_turn(loop, 0);
+    assert_int_equal(log[before], -1);
+    while (count < WORK_LETTERS + 4) {
+        net_loop_turn(loop, 0);
+    }
+    net_loop_free(loop);
+    free(letters);
+    free(log);
+}
+
+static void the_lanes_have_bounds_of_their_own(void **state) {
+    struct letter letters[40];
+    int log[40], count, at = 0;
+    struct net_loop *loop = loop_new(16, 0);
+    (void)state;
+    letters_init(letters, 40, log, &count);
+    while (net_post_control(loop, &letters[at].message) == STATUS_OK) {
+        at++;
+    }
+    assert_int_equal(at, 2);
+    for (int i = 0; i < 14; i++) { /* all its room, though control has none */
+        assert_int_equal(net_post(loop, &letters[at++].message), STATUS_OK);
+    }
+    assert_int_equal(net_post(loop, &letters[at].message), STATUS_LIMIT);
+    while (at < 40) { /* never refused, whatever is full, and no room of others is theirs */
+        net_post_order(loop, &letters[at++].message);
+        net_post_answer(loop, &letters[at++].message);
+    }
+    net_loop_turn(loop, 0);
+    assert_int_equal(count, 40);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(net_post_control(loop, &letters[i].message), STATUS_OK);
+    }
+    assert_int_equal(net_post_control(loop, &letters[2].message), STATUS_LIMIT);
+    count = 0;
+    net_loop_free(loop);
+    assert_int_equal(count, 2);
+    assert_true(letters[0].was_dropped && letters[1].was_dropped);
 }
 
 static void bytes_are_bounded_but_one_large_message_passes_alone(void **state) {
@@ -217,14 +280,85 @@ static void many_threads_lose_nothing_though_the_box_is_small(void **state) {
     net_loop_free(shared.loop);
 }
 
+/* Each round an order, an answer and work, from another thread while the loop turns. */
+#define ROUNDS 20000
+
+struct round {
+    struct net_message order, answer, work;
+    struct rounds *all;
+    bool is_ordered, is_answered;
+};
+struct rounds {
+    struct net_loop *loop;
+    int seen;
+    struct round rounds[ROUNDS];
+};
+
+static void on_order(struct net_message *message, struct net_loop *loop) {
+    struct round *round = CONTAINER_OF(message, struct round, order);
+    (void)loop; /* it is the one of all */
+    round->is_ordered = true;
+}
+
+static void on_answer(struct net_message *message, struct net_loop *loop) {
+    struct round *round = CONTAINER_OF(message, struct round, answer);
+    (void)loop; /* it is the one of all */
+    assert_true(round->is_ordered);
+    round->is_answered = true;
+}
+
+static void on_work(struct net_message *message, struct net_loop *loop) {
+    struct round *round = CONTAINER_OF(message, struct round, work);
+    assert_true(round->is_answered);
+    if (++round->all->seen == ROUNDS) {
+        net_loop_stop(loop);
+    }
+}
+
+static void *post_rounds(void *argument) {
+    struct rounds *rounds = argument;
+    for (int i = 0; i < ROUNDS; i++) {
+        struct round *round = &rounds->rounds[i];
+        net_post_order(rounds->loop, &round->order);
+        net_post_answer(rounds->loop, &round->answer);
+        if (net_post(rounds->loop, &round->work) != STATUS_OK) {
+            return NULL; /* more than all rounds have room */
+        }
+    }
+    return rounds;
+}
+
+static void work_does_not_overtake_what_its_thread_posted_before(void **state) {
+    struct rounds *rounds = calloc(1, sizeof(*rounds));
+    pthread_t thread;
+    void *result;
+    (void)state;
+    rounds->loop = loop_new(0, 0);
+    for (int i = 0; i < ROUNDS; i++) {
+        rounds->rounds[i] = (struct round){.order = {.run = on_order},
+                                           .answer = {.run = on_answer},
+                                           .work = {.run = on_work},
+                                           .all = rounds};
+    }
+    assert_int_equal(pthread_create(&thread, NULL, post_rounds, rounds), 0);
+    net_loop_run(rounds->loop);
+    pthread_join(thread, &result);
+    assert_non_null(result);
+    net_loop_free(rounds->loop);
+    free(rounds);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_arrive_once_and_in_order),
         cmocka_unit_test(a_full_box_refuses_and_keeps_a_reserve_for_control),
+        cmocka_unit_test(control_and_answers_run_before_work_that_waits),
+        cmocka_unit_test(the_lanes_have_bounds_of_their_own),
         cmocka_unit_test(bytes_are_bounded_but_one_large_message_passes_alone),
         cmocka_unit_test(what_was_not_read_is_given_back_when_the_loop_ends),
         cmocka_unit_test(who_waits_for_room_is_told_once_it_is_half_empty),
         cmocka_unit_test(many_threads_lose_nothing_though_the_box_is_small),
+        cmocka_unit_test(work_does_not_overtake_what_its_thread_posted_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
