@@ -6,6 +6,8 @@
 #include "server/session.h"
 
 #define USUAL_HEAD 768 /* room tried first for the head of an answer */
+/* Of a refusal: one of its status, those of CORS, and the route's. */
+#define REFUSAL_HEADERS (1 + ACCESS_CORS_HEADERS + SERVER_UPGRADE_HEADERS)
 
 static void free_request(struct server_request *request);
 static enum status write_head(struct session *session, const struct http_answer *answer);
@@ -296,14 +298,11 @@ enum status server_respond_file(struct server_request *request,
     return status;
 }
 
-void request__refuse(struct session *session, const struct server_route *route, bool keep_alive) {
-    struct server_request *request = session->http->request;
-    struct http_header headers[16];
-    char methods[HTTP_ALLOW_MAX];
+/* Those of a refusal, into room for REFUSAL_HEADERS. */
+static size_t refusal_headers(struct session *session, const struct server_route *route,
+                              char methods[HTTP_ALLOW_MAX], struct http_header *headers) {
+    const struct server_request *request = session->http->request;
     size_t count = 0;
-    if (note__is_on(session)) {
-        note__line(session, "refused with %u", route->status);
-    }
     if (route->status == 405) {
         struct slice list = http_methods_format(route->allowed, methods);
         headers[count++] = (struct http_header){SLICE("Allow"), list};
@@ -314,10 +313,18 @@ void request__refuse(struct session *session, const struct server_route *route, 
         count +=
             access_cors_headers((enum access_cors)request->cors, &request->http, headers + count);
     }
-    for (size_t i = 0; i < route->header_count && count < ARRAY_SIZE(headers); i++) {
+    for (size_t i = 0; i < route->header_count && i < SERVER_UPGRADE_HEADERS; i++) {
         headers[count++] = route->headers[i];
     }
-    keep_alive = will_keep_alive(session, !keep_alive);
+    return count;
+}
+
+/* False: nothing was queued, since its head cannot be sent. */
+static bool write_refusal(struct session *session, const struct server_route *route,
+                          bool keep_alive) {
+    const struct server_request *request = session->http->request;
+    struct http_header headers[REFUSAL_HEADERS];
+    char methods[HTTP_ALLOW_MAX];
     struct slice text = route->text.size ? route->text : http_status_text(route->status);
     struct slice body[] = {text, route->is_exact && route->text.size ? SLICE("") : SLICE("\n")};
     bool has_body = http_status_has_body(route->status);
@@ -332,11 +339,29 @@ void request__refuse(struct session *session, const struct server_route *route, 
         .content_length = text.size + body[1].size,
         .upgrade = route->status == 426 ? SLICE("websocket") : SLICE_NONE,
         .headers = headers,
-        .header_count = count,
+        .header_count = refusal_headers(session, route, methods, headers),
     };
-    if (write_head(session, &answer) == STATUS_OK && has_body &&
-        (!request || request->http.method != HTTP_METHOD_HEAD)) {
+    enum status status = write_head(session, &answer);
+    if (status == STATUS_OK && has_body && (!request || request->http.method != HTTP_METHOD_HEAD)) {
         (void)net_write(&session->stream, body, 2); /* a failure shows as NET_ERROR */
+    }
+    return status == STATUS_OK || status == STATUS_CLOSED;
+}
+
+void request__refuse(struct session *session, const struct server_route *route, bool keep_alive) {
+    struct server_request *request = session->http->request;
+    if (note__is_on(session)) {
+        note__line(session, "refused with %u", route->status);
+    }
+    keep_alive = will_keep_alive(session, !keep_alive);
+    if (!write_refusal(session, route, keep_alive)) {
+        /* The peer waits for an answer, and takes the next one for this one's. */
+        const struct server_route bare = {.status = 500};
+        keep_alive = false;
+        if (request) {
+            request->cors = ACCESS_NO_CORS;
+        }
+        (void)write_refusal(session, &bare, keep_alive); /* it can be sent */
     }
     if (request) {
         request->is_answered = true;

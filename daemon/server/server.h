@@ -27,7 +27,7 @@ struct server_route { /* all zero accepts with the server's own bounds */
     struct slice text;         /* of a refusal; empty: a phrase of the status, none for 204 */
     bool is_exact;             /* the text is all; else a line break follows it */
     struct slice content_type; /* of the text; empty: text/plain */
-    const struct http_header *headers; /* of a refusal, or of the 101 */
+    const struct http_header *headers; /* of a refusal (500 where they cannot be sent), or of 101 */
     size_t header_count;
     struct slice subprotocol; /* of the 101, where has_subprotocol; else the first that both know */
     bool has_subprotocol;
@@ -38,7 +38,7 @@ struct server_route { /* all zero accepts with the server's own bounds */
     struct slice peer; /* in place of the connection's address; empty: that one */
     uint8_t cors;      /* enum access_cors: headers of every answer to this request */
 };
-#define SERVER_UPGRADE_HEADERS 32 /* of a route that accepts; more are left out */
+#define SERVER_UPGRADE_HEADERS 32 /* of a route; more are left out */
 enum server_closed_by { SERVER_BY_LOCAL, SERVER_BY_PEER, SERVER_BY_LOST };
 struct server_close {
     uint16_t code;       /* WS_NO_CODE, WS_LOST or the frame's */

@@ -314,8 +314,49 @@ static void sessions_of_one_address_are_bounded_and_give_their_place_back(void *
     server_addresses_free(addresses);
 }
 
-int main(void) {
+/* What follows it is never taken for its answer. */
+static void a_refusal_that_cannot_be_sent_is_500_and_the_last_answer(void **state) {
+    static char large[70000];
+    memset(large, 'q', sizeof(large));
+    const struct http_header header = {SLICE("A"), {large, sizeof(large)}};
+    const struct http_header wrong = {SLICE("A"), SLICE("a\r\nB: b")};
+    const struct http_header *const headers[] = {&header, &wrong};
+    struct world *world = *state;
+    for (size_t i = 0; i < ARRAY_SIZE(headers); i++) {
+        struct peer *peer = peer_new(&world->rig);
+        peer_say(peer, "GET /a HTTP/1.1\r\n" RIG_UPGRADE "Origin: http://b\r\n\r\n"
+                       "GET /now HTTP/1.1\r\nHost: a\r\n\r\n");
+        RIG_UNTIL(&world->rig, world->pending != NULL);
+        decide(world,
+               (struct server_route){.status = 403, .headers = headers[i], .header_count = 1});
+        RIG_UNTIL(&world->rig, peer_is_over(peer));
+        assert_memory_equal(peer->got, "HTTP/1.1 500 ", 13);
+        assert_true(peer_has(peer, "Connection: close\r\n"));
+        assert_int_equal(peer_count(peer, "HTTP/1.1"), 1);
+        peer_free(peer);
+    }
+}
+
+static void a_refusal_has_all_headers_of_its_decision(void **state) {
+    struct http_header headers[SERVER_UPGRADE_HEADERS];
+    char names[SERVER_UPGRADE_HEADERS][8];
+    struct world *world = *state;
+    for (size_t i = 0; i < ARRAY_SIZE(headers); i++) {
+        (void)snprintf(names[i], sizeof(names[i]), "X-%zu", i);
+        headers[i] = (struct http_header){slice_of(names[i]), SLICE("here")};
+    }
+    struct peer *peer = peer_new(&world->rig);
+    peer_say(peer, "GET /a HTTP/1.1\r\n" RIG_UPGRADE "\r\n");
+    RIG_UNTIL(&world->rig, world->pending != NULL);
+    decide(world, (struct server_route){
+                      .status = 403, .headers = headers, .header_count = ARRAY_SIZE(headers)});
+    expect(peer, "X-31: here\r\n");
+    assert_int_equal(peer_count(peer, ": here\r\n"), SERVER_UPGRADE_HEADERS);
+    peer_free(peer);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_request_waits_for_its_decision_with_all_that_follows),
         TEST(a_body_that_comes_after_the_decision_is_whole),
@@ -330,6 +371,8 @@ int main(void) {
         TEST(a_handshake_that_is_not_decided_in_time_is_told_once),
         TEST(a_handshake_that_waits_while_its_server_stops_is_refused),
         TEST(faults_of_a_session_are_told_with_their_kind),
+        TEST(a_refusal_that_cannot_be_sent_is_500_and_the_last_answer),
+        TEST(a_refusal_has_all_headers_of_its_decision),
         TEST(sessions_of_one_address_are_bounded_and_give_their_place_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
