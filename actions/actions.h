@@ -25,6 +25,8 @@ struct action_programs {
     pthread_mutex_t lock;              /* of the two below and of what changes `running` */
     struct action_place *first, *last; /* who waits for a place, in order */
 };
+/* From any thread: where there are more places now, those who wait go on at once. */
+void action_programs_set_max(struct action_programs *programs, uint32_t max);
 /* How runs have servers started and stopped, by a thread that owns the listeners. */
 struct action_steer {    /* one order, on its way there and back */
     struct slice server; /* copied */

@@ -72,11 +72,11 @@ void place__cancel(struct action_place *place) {
         free(place);
 }
 
-/* Gives one place back and takes whoever may go on now. */
-static struct action_place *grant(struct action_programs *programs) {
+/* Gives `released` places back and takes whoever may go on now. */
+static struct action_place *grant(struct action_programs *programs, uint32_t released) {
     struct action_place *granted = NULL, **end = &granted;
     pthread_mutex_lock(&programs->lock);
-    programs->running--;
+    programs->running -= released;
     while (programs->first && programs->running < programs->max) {
         struct action_place *place = programs->first;
         unlink_place(programs, place);
@@ -90,13 +90,19 @@ static struct action_place *grant(struct action_programs *programs) {
     return granted;
 }
 
-void place__release(struct action_host *host) {
-    struct action_place *place = grant(host->programs);
+static void send_places(struct action_place *place) {
     while (place) {
         struct action_place *next = place->next;
         net_post_answer(place->host->loop, &place->message);
         place = next;
     }
+}
+
+void place__release(struct action_host *host) { send_places(grant(host->programs, 1)); }
+
+void action_programs_set_max(struct action_programs *programs, uint32_t max) {
+    atomic_store(&programs->max, max);
+    send_places(grant(programs, 0));
 }
 
 static void on_granted(struct net_message *message, struct net_loop *loop) {

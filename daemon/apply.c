@@ -51,7 +51,7 @@ void supervisor__apply(struct supervisor *supervisor, struct generation *generat
     apply->clients = clients__plan(supervisor, generation);
     plan_listeners(apply);
     const struct declare_main *main = &generation->declared.main;
-    atomic_store(&supervisor->programs.max, main->max_programs);
+    action_programs_set_max(&supervisor->programs, main->max_programs);
     globals_set_bounds(supervisor->keep.globals, main->max_globals_bytes, main->max_global_bytes);
     apply->pending = supervisor->worker_count;
     for (uint32_t i = 0; i < supervisor->worker_count; i++)

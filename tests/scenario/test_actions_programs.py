@@ -141,6 +141,33 @@ def test_places_are_waited_for_in_order(start):
     assert order[0] == "0" and sorted(order) == list("01234")
 
 
+def test_a_place_more_is_given_at_once(start):
+    """Who waits under max-programs begins when a reload raises it, while the first one runs on. proves T7"""
+    text = GET + "      - run-program: [./s.sh, '${HttpQuery}']\n      - http-response: ok\n"
+    d = start({"bellwire.yaml": "max-programs: 1\n" + text,
+               "s.sh": "#!/bin/sh\necho $1 >> order; while [ ! -e go ]; do sleep 0.02; done\n"})
+    os.chmod(d.folder / "s.sh", 0o755)
+    order = d.folder / "order"
+    peers = [d.raw() for _ in range(4)]
+
+    def waited():
+        return next(row["refused"] for row in d.manager_json("limits") if row["key"] == "max-programs")
+
+    for number, peer in enumerate(peers):
+        peer.send(f"GET /?{number} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        if number == 0:
+            harness.wait_for(lambda: order.exists() and order.read_text() == "0\n", "the first one runs")
+        harness.wait_for(lambda: waited() == number, "the others wait")
+    assert order.read_text() == "0\n"
+    d.write({"bellwire.yaml": "max-programs: 3\n" + text})
+    assert d.reload()["ok"]
+    harness.wait_for(lambda: sorted(order.read_text().split()) == list("012"), "two more run")
+    (d.folder / "go").touch()
+    for peer in peers:
+        assert peer.response().status == 200
+    assert sorted(order.read_text().split()) == list("0123")
+
+
 def test_no_zombie_and_no_descriptor_is_left(start):
     """After many programs. proves T7"""
     d = program(start, "{command: ['true']}")
