@@ -229,6 +229,12 @@ static void refuse(struct server_request *request, const struct trigger *trigger
 /* ---- the event of a run
  * -------------------------------------------------------------------------- */
 
+size_t event__request_bytes(const struct server_request *request) {
+    const struct http_request *http = &request->http;
+    return sizeof *request + http->header_count * sizeof http->headers[0] + http->head.size +
+           request->body.size;
+}
+
 static struct event *hold(struct event *event) {
     struct request_event *from = (struct request_event *)event;
     struct request_event *copy = malloc(sizeof *copy);
@@ -242,6 +248,7 @@ static struct event *hold(struct event *event) {
     from->is_held = true;
     copy->json.text = copy->request->body;
     copy->event.sources[EXPR_HTTP] = copy;
+    copy->event.held_bytes = sizeof *copy + event__request_bytes(copy->request);
     return &copy->event;
 }
 

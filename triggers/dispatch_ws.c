@@ -214,6 +214,9 @@ struct event *event__hold_session(struct event *event) {
     copy->groups.subject = copy->message.bytes;
     copy->event.groups = from->event.groups ? &copy->groups : NULL;
     copy->event.sources[EXPR_WS] = copy;
+    copy->event.held_bytes = sizeof *copy + bytes;
+    if (copy->request && !copy->session)
+        copy->event.held_bytes += event__request_bytes(copy->request);
     if (copy->upgrade)
         copy->upgrade->refs++;
     if (copy->link)

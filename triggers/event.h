@@ -84,6 +84,8 @@ struct request_event {
     bool is_held; /* a heap copy has taken over */
 };
 
+size_t event__request_bytes(const struct server_request *request); /* of a held one */
+
 /* How a caller is told that its run was refused: the status, and when to come again (`retry`, its
  * name of size 0 where that would not help). `unmet` is the status of conditions without one. */
 struct event_retry {

@@ -6,6 +6,7 @@
 #include "engine/run.h"
 
 #define RESEND_NS 1000000u
+#define VALUE_MAX 256 /* of a key: what is longer ends in a digest, since tables keep it */
 
 static void on_ask(struct engine *engine, struct engine_mail *mail);
 static void on_answered(struct engine *engine, struct engine_mail *mail);
@@ -21,18 +22,38 @@ static uint32_t home_of(const struct engine *engine, struct slice key, bool is_o
     return (uint32_t)(hash_bytes(&options->home_key, key) % options->worker_count);
 }
 
+struct digest {
+    uint64_t halves[2]; /* keyed, so that no peer finds two values with the same one */
+};
+
+static size_t key_room(struct slice value) {
+    return value.size > VALUE_MAX ? VALUE_MAX + sizeof(struct digest) : value.size;
+}
+
+/* The same on all workers. */
+static void put_value(const struct engine *engine, struct slice value, char *out) {
+    const struct hash_key first = engine->options.home_key, second = {~first.b, first.a};
+    if (value.size <= VALUE_MAX) {
+        if (value.size)
+            memcpy(out, value.bytes, value.size);
+        return;
+    }
+    const struct digest digest = {{hash_bytes(&first, value), hash_bytes(&second, value)}};
+    memcpy(out, value.bytes, VALUE_MAX);
+    memcpy(out + VALUE_MAX, &digest, sizeof digest);
+}
+
 struct claim *claim__new(struct run *run, const struct expr_template *key, bool is_own) {
     char why[EXPR_WHY_MAX];
     struct slice value = SLICE_NONE, id = run->task->shared.id;
     struct scratch_hold hold = scratch__begin(run);
     bool is_good =
         !key || expr_eval_text(key, run__scope(run), EXPR_PLAIN, &value, why) == STATUS_OK;
-    size_t size = id.size + 1 + value.size;
+    size_t size = id.size + 1 + key_room(value);
     struct claim *claim = is_good ? calloc(1, sizeof *claim + size) : NULL;
     if (claim) {
         memcpy(claim->key, id.bytes, id.size);
-        if (value.size)
-            memcpy(claim->key + id.size + 1, value.bytes, value.size);
+        put_value(run->engine, value, claim->key + id.size + 1);
         claim->key_size = size;
         claim->run = run;
         claim->worker = run->engine->options.worker;

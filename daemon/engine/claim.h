@@ -45,7 +45,7 @@ struct claim {
     uint64_t retry_after_ms;
     struct engine_mail ask, answered, granted, dropped, yield, left;
     size_t key_size;
-    char key[]; /* task ID, NUL, the value of `key` */
+    char key[]; /* task ID, NUL, the value of `key`, or its beginning and a digest */
 };
 static inline struct slice claim_key(const struct claim *claim) {
     return (struct slice){claim->key, claim->key_size};

@@ -147,6 +147,7 @@ struct event {
     const struct expr_groups *groups; /* of the match, or NULL */
     uint64_t why;                     /* engine_note_event(); 0: not noted */
     uint32_t depth;                   /* of causes: 0 where it comes from elsewhere */
+    size_t held_bytes;                /* what hold() has copied, as it says; for run-memory */
 };
 
 /* ---- the engine of one worker

@@ -96,7 +96,7 @@ void run__free(struct run *run) {
     timer__cancel(&engine->timers, &run->limit);
     if (run->main.frames != run->main.inline_frames)
         free(run->main.frames);
-    engine->stats.memory_bytes -= run->memory_bytes;
+    engine->stats.memory_bytes -= run->memory_bytes + run->held_bytes;
     engine->stats.live--;
     list_remove(&run->link);
     generation->runs--;

@@ -334,6 +334,8 @@ bool run__hold(struct run *run) {
         bind_event(run, held);
     }
     run->is_held = true;
+    run->held_bytes = sizeof *run + (run->event ? run->event->held_bytes : 0);
+    run->engine->stats.memory_bytes += run->held_bytes;
     return true;
 }
 

@@ -131,7 +131,8 @@ struct run {
     struct strand *active;
     struct engine_timer limit; /* the task's timeout, then the grace of finally chains */
     uint64_t deadline_ns;
-    size_t memory_bytes;
+    size_t memory_bytes; /* for max-run-memory */
+    size_t held_bytes;   /* since it waits: its event and itself; for run-memory, as the above */
     uint64_t started_ms;
     uint64_t id[2];
     char id_text[RUN_ID_MAX];

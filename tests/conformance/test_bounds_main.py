@@ -37,6 +37,9 @@ tasks:
   holds:
     triggers: [{http-request: {path: /holds, respond: 200}}]
     actions: [{set: {a: "${('x'):rep(700000)}"}}, {log: holding}, {wait: 1h}]
+  kept:
+    triggers: [{http-request: {path: /kept, method: POST, respond: 200}}, {server-message: /kept}]
+    actions: [{wait: 1h}]
   many:
     mode: {max: 2}
     triggers: [{http-request: {path: /many, respond: 200}}]
@@ -157,6 +160,34 @@ def waiting_runs(daemon, row):
     daemon.manager("task", "stop", "holds", check=0)
     harness.wait_for(lambda: daemon.manager_json("stats")["runs"]["active"] == 0, "their memory is given back")
     return status
+
+
+def let_go(daemon):
+    daemon.manager("task", "stop", "kept", check=0)
+    harness.wait_for(lambda: daemon.manager_json("stats")["runs"]["memory"] == 0, "what the runs kept is given back")
+
+
+def waiting_bodies(daemon, row):
+    """Each run has been answered, and keeps its request."""
+    for _ in range(row["count"]):
+        status = daemon.http("POST", "/kept", body=b"x" * 600_000).status
+    let_go(daemon)
+    return status
+
+
+def waiting_messages(daemon, row):
+    """How many of them are kept."""
+    peer = daemon.ws("/kept")
+    for _ in range(row["count"]):
+        peer.send("x" * 600_000)
+
+    def runs():
+        return daemon.manager_json("stats")["runs"]
+    harness.wait_for(lambda: runs()["waiting"] + runs()["refused"]["memory"] == row["count"], "all have come")
+    waiting = runs()["waiting"]
+    let_go(daemon)
+    peer.close()
+    return waiting
 
 
 def waiting_at_once(daemon, row):

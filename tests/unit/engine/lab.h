@@ -82,6 +82,7 @@ static inline struct event *lab_on_hold(struct event *event) {
         return NULL;
     *copy = *from;
     copy->event.sources[EXPR_HTTP] = copy->word;
+    copy->event.held_bytes = sizeof *copy;
     memset(from->word, '?', sizeof from->word - 1); /* nobody may read it any more */
     from->lab->held++;
     return &copy->event;

@@ -51,6 +51,25 @@ static void a_run_that_waits_takes_less_than_4_kib(void **state) {
     lab_free(lab);
 }
 
+static void a_long_key_that_is_remembered_takes_less_than_1_kib(void **state) {
+    (void)state;
+    enum { KEYS = 200 };
+    char word[16];
+    struct lab *lab =
+        lab_load("t:\n  at-most: {runs: 1, per: 1h, key: \"${('x'):rep(100000)}${Word}\"}"
+                 "\n  actions: []\n");
+    lab_poke(lab, "t", "");
+    size_t before = mallinfo2().uordblks;
+    for (int i = 0; i < KEYS; i++) {
+        snprintf(word, sizeof word, "%d", i);
+        assert_int_equal(lab_poke(lab, "t", word).gate, RUN_ADMITTED);
+    }
+    size_t each = (mallinfo2().uordblks - before) / KEYS;
+    if (each >= 1024)
+        fail_msg("a key takes %zu bytes", each);
+    lab_free(lab);
+}
+
 static const char everything[] =
     "t:\n  vars: {a: 1, m: {x: [1, 2]}, w: \"${Word}\"}\n  triggers: [poke: /x, boot]\n"
     "  conditions: [Word ~= \"\"]\n  actions:\n"
@@ -119,6 +138,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_direct_path_allocates_nothing),
         cmocka_unit_test(a_run_that_waits_takes_less_than_4_kib),
+        cmocka_unit_test(a_long_key_that_is_remembered_takes_less_than_1_kib),
         cmocka_unit_test(building_survives_each_failing_allocation),
         cmocka_unit_test(runs_survive_each_failing_allocation),
     };

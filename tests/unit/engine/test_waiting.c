@@ -147,6 +147,58 @@ static void a_task_may_run_in_place_of_what_finds_no_room(void **state) {
     lab_free(lab);
 }
 
+static void long_keys_differ_by_what_is_not_kept_of_them(void **state) {
+    (void)state;
+    struct lab *lab = lab_load("t:\n  mode: {type: single, key: \"${('x'):rep(1000)}${Word}\"}\n"
+                               "  actions: [hang: \"${Word}\"]\n"
+                               "u:\n  mode: {type: single, key: \"${('x'):rep(#Word)}\"}\n"
+                               "  actions: [hang: \"${Word}\"]\n");
+    assert_int_equal(lab_poke(lab, "t", "a").gate, RUN_ADMITTED);
+    assert_int_equal(lab_poke(lab, "t", "b").gate, RUN_ADMITTED);
+    assert_int_equal(lab_poke(lab, "t", "a").gate, RUN_MODE);
+    assert_int_equal(lab_poke(lab, "u", "a").gate, RUN_ADMITTED);
+    assert_int_equal(lab_poke(lab, "u", "b").gate, RUN_MODE);
+    lab_finish(lab, "a", STEP_DONE);
+    lab_finish(lab, "a", STEP_DONE);
+    lab_finish(lab, "b", STEP_DONE);
+    lab_free(lab);
+}
+
+/* ---- run-memory -------------------------------------------------------------------------------
+ */
+
+static uint64_t memory(struct lab *lab) {
+    struct engine_stats stats;
+    engine_stats(lab->engine, &stats);
+    return stats.memory_bytes;
+}
+
+/* proves T3: what waits is charged, with the event that it keeps */
+static void what_waits_in_any_way_is_charged_to_the_memory_of_runs(void **state) {
+    (void)state;
+    static const char *const tasks[] = {
+        "t:\n  actions: [hang: a]\n",
+        "t:\n  mode: {type: queued, key: \"${Word}\"}\n  actions: [hang: a]\n",
+        "t:\n  at-most: {runs: 1, per: 10s, then: last, key: \"${Word}\"}\n  actions: []\n"};
+    for (size_t i = 0; i < ARRAY_SIZE(tasks); i++) {
+        struct lab *lab = lab_load(tasks[i]);
+        lab_poke(lab, "t", "1");
+        uint64_t before = memory(lab);
+        lab_poke(lab, "t", "1"); /* in the step; in its queue; as the last one */
+        uint64_t each = memory(lab) - before;
+        assert_true(each > sizeof(struct lab_event));
+        engine_set_memory(lab->engine, 16 << 20, memory(lab) + 1);
+        lab_poke(lab, "t", "2"); /* there is room, by a byte */
+        lab_poke(lab, "t", "2");
+        assert_int_equal(lab_poke(lab, "t", "3").gate, RUN_MEMORY);
+        engine_cancel_task(lab->engine, SLICE("t"));
+        assert_int_equal(memory(lab), 0);
+        assert_int_equal(lab_poke(lab, "t", "3").gate, RUN_ADMITTED);
+        engine_cancel_task(lab->engine, SLICE("t"));
+        lab_free(lab);
+    }
+}
+
 /* ---- at-most: the last ones -------------------------------------------------------------------
  */
 
@@ -236,6 +288,8 @@ int main(void) {
         cmocka_unit_test(ten_thousand_keys_wait_and_no_more),
         cmocka_unit_test(a_queue_that_is_to_be_longer_is),
         cmocka_unit_test(a_task_may_run_in_place_of_what_finds_no_room),
+        cmocka_unit_test(long_keys_differ_by_what_is_not_kept_of_them),
+        cmocka_unit_test(what_waits_in_any_way_is_charged_to_the_memory_of_runs),
         cmocka_unit_test(the_last_ones_of_at_most_count_with_the_mode),
         cmocka_unit_test(ten_thousand_last_ones_wait_and_no_more),
         cmocka_unit_test(a_key_for_which_a_run_waits_is_not_forgotten),
