@@ -2,7 +2,6 @@
  * the program is not read, so that a fast program waits for its chains. */
 #include "actions/program.h"
 
-/* A line that passes max-output is cut there; the rest of it is dropped. */
 static enum status append_line(struct program_run *run, struct slice bytes) {
     if (run->skips_line) {
         const char *end = memchr(bytes.bytes, '\n', bytes.size);
@@ -19,25 +18,26 @@ bool program__add_lines(struct program_run *run, struct slice bytes) {
     return append_line(run, bytes) == STATUS_OK;
 }
 
-/* The size of the next whole line without its end; false: there is none yet. */
-static bool next_line(struct program_run *run, size_t *size) {
-    struct buffer *pending = &run->pending;
-    const char *end = pending->size > run->scanned ? memchr(pending->bytes + run->scanned, '\n',
-                                                            pending->size - run->scanned)
-                                                   : NULL;
-    if (end) {
-        *size = (size_t)(end - pending->bytes);
-        return true;
+/* The next whole line without its end, and how much of what is pending it takes; false: there is
+ * none yet. A line that passes max-output is cut there; the rest of it is dropped. */
+static bool next_line(struct program_run *run, struct slice *line, size_t *used) {
+    struct slice rest = buffer_slice(&run->pending);
+    const char *end = rest.size > run->scanned
+                          ? memchr(rest.bytes + run->scanned, '\n', rest.size - run->scanned)
+                          : NULL;
+    size_t size = end ? (size_t)(end - rest.bytes) : rest.size;
+    bool is_cut = size > run->args->max_output;
+    if (!end && !is_cut && !(run->has_ended && size > 0)) {
+        run->scanned = size;
+        return false;
     }
-    run->scanned = pending->size;
-    *size = pending->size;
-    if (pending->size > run->args->max_output) {
-        *size = (size_t)run->args->max_output;
-        run->is_truncated = run->skips_line = true;
-        pending->size = *size;
-        return true;
+    *line = (struct slice){rest.bytes, is_cut ? (size_t)run->args->max_output : size};
+    *used = end ? size + 1 : size;
+    if (is_cut) {
+        run->is_truncated = true;
+        run->skips_line = !end;
     }
-    return run->has_ended && pending->size > 0;
+    return true;
 }
 
 static void on_line_done(struct step *step, enum step_state state) {
@@ -50,23 +50,23 @@ static void on_line_done(struct step *step, enum step_state state) {
 }
 
 void program__next_line(struct program_run *run) {
-    size_t size;
+    size_t used;
+    struct slice line;
     struct step *step = run->step;
     if (run->is_in_chain)
         return;
-    if (!next_line(run, &size)) {
+    if (!next_line(run, &line, &used)) {
         if (run->has_ended)
             program__complete(run);
         else
             process__pause(run->process, false);
         return;
     }
-    struct slice line = {run->pending.bytes, size};
     if (step_set_slot(step, run->args->lines.as, value_bytes(line)) != STATUS_OK) {
         program__finish(run, STEP_FAILED);
         return;
     }
-    buffer_consume(&run->pending, size < run->pending.size ? size + 1 : size);
+    buffer_consume(&run->pending, used);
     run->scanned = 0;
     run->is_in_chain = true;
     if (run->process)

@@ -54,7 +54,7 @@ static const struct config_field program_fields[] = {
     FIELD_STRUCT(struct program_args, limits, "limits", limit_fields,
                  .doc = "bounds of the kernel for each of its processes"),
     FIELD_SIZE(struct program_args, max_output, "max-output", .dflt = "1MiB", .min = 1,
-               .max = 1 << 30, .doc = "what is kept of each output stream"),
+               .max = 1 << 30, .doc = "what is kept of each output stream, and of a line"),
     FIELD_TEXTS(struct program_args, success, "success", .dflt = "[0]", .is_constant = true,
                 .min = 1, .doc = "exit codes that are no failure"),
     FIELD_STRUCT(struct program_args, lines, "lines", line_fields,

@@ -413,6 +413,21 @@ static void a_line_past_max_output_is_cut(void **state) {
            "    save: all\n"
            "  - http-response: '${all.stdout}${r.truncated}'\n",
            "\r\n\r\nn 1000n 4true");
+    /* Ends that come in the same read, in a later one, and not at all. */
+    expect("printf '%050d\\n%050d\\n%010d\\n' 1 2 3; while [ ! -e 2 ]; do sleep 0.01; done\n"
+           "printf '%050d' 4; while [ ! -e 4 ]; do sleep 0.01; done\n"
+           "printf '%05d\\nabc\\n%011d' 5 6",
+           "  - set: {n: 0, seen: ''}\n"
+           "  - run-program:\n"
+           "      command: [./s]\n"
+           "      max-output: 10\n"
+           "      lines:\n"
+           "        as: line\n"
+           "        do:\n"
+           "          - set: {n: '${n + 1}', seen: '${seen}<${line}>'}\n"
+           "          - write-file: {file: '${n}', root: ., text: ''}\n"
+           "  - http-response: '${seen}'\n",
+           "\r\n\r\n<0000000000><0000000000><0000000003><0000000000><abc><0000000000>");
 }
 
 /* proves T7 */
