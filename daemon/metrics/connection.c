@@ -157,8 +157,8 @@ static void on_scraped(void *context, const struct metrics_scrape *scrape) {
     if (connection->is_finishing)
         return;
     net_stream_resume(&connection->stream);
-    if (!connection
-             ->is_processing) /* else no worker could be asked: the request is still in `in` */
+    /* Else no worker could be asked: the request is still in `in`. */
+    if (!connection->is_processing)
         process(connection);
 }
 
