@@ -182,8 +182,8 @@ struct server_outgoing {
     bool end;                    /* then close with 1000 */
     uint32_t depth;              /* of the causes, for a peer that is our own client */
 };
-/* A reply: STATUS_OK; STATUS_AGAIN: past max-backlog, nothing was sent, the peer is not read until
- * there is room: session_wait(); STATUS_LIMIT: larger than max-backlog; STATUS_CLOSED. */
+/* A reply: STATUS_OK; STATUS_AGAIN: past max-backlog, or others wait; nothing was sent, the peer is
+ * not read until there is room: session_wait(); STATUS_LIMIT: over max-backlog; STATUS_CLOSED. */
 enum status session_send(struct session *session, const struct server_outgoing *out);
 struct session_waiter {
     struct session_waiter *next; /* private */

@@ -273,6 +273,27 @@ static bool is_past_backlog(struct session *session, size_t size) {
     return backlog > 0 && backlog + size > max;
 }
 
+/* Whether a reply may be queued now. Who waits already comes first, in the order of the sends. */
+static bool has_room(struct session *session, size_t size) {
+    bool is_offered = session->offer == OFFER_MADE;
+    session->offer = OFFER_NONE;
+    if (session->waiters && !is_offered) {
+        return false;
+    }
+    if (!is_past_backlog(session, size)) {
+        return true;
+    }
+    session->offer = is_offered ? OFFER_REFUSED : OFFER_NONE;
+    hold(session);
+    return false;
+}
+
+/* What waits for room is served before a broadcast that may be dropped: it would wait for ever. */
+static bool is_slow(struct session *session, size_t size) {
+    bool may_drop = session__bounds(session)->slow_consumer == SERVER_SLOW_DROP;
+    return (may_drop && (session->is_held || session->waiters)) || is_past_backlog(session, size);
+}
+
 /* Of the message that is about to be sent. */
 static inline void note_depth(struct session *session, uint32_t depth) {
     if (session->way) {
@@ -288,8 +309,7 @@ enum status session_send(struct session *session, const struct server_outgoing *
         if (out->payload.size > session__bounds(session)->max_backlog_bytes) {
             return STATUS_LIMIT;
         }
-        if (is_past_backlog(session, out->payload.size + WS_HEADER_MAX)) {
-            hold(session);
+        if (!has_room(session, out->payload.size + WS_HEADER_MAX)) {
             return STATUS_AGAIN;
         }
         struct slice payload = out->payload;
@@ -319,7 +339,7 @@ bool session__push(struct session *session, struct net_frame *frame, uint32_t de
     if (session->state != SESSION_OPEN) {
         return false;
     }
-    if (is_past_backlog(session, frame->size)) {
+    if (is_slow(session, frame->size)) {
         bound__passed(server, SERVER_MAX_BACKLOG);
         if (session__bounds(session)->slow_consumer == SERVER_SLOW_CLOSE) {
             session__doom(session, WS_TRY_LATER);
@@ -348,7 +368,9 @@ static void on_sent(struct session *session) {
     while (!session->is_held && (waiter = session->waiters) != NULL) {
         session->waiters = waiter->next;
         waiter->session = NULL;
+        session->offer = OFFER_MADE;
         waiter->ready(waiter, STATUS_OK);
+        session->offer = OFFER_NONE;
     }
     if (!session->is_held) {
         net_stream_again(&session->stream);
@@ -357,10 +379,11 @@ static void on_sent(struct session *session) {
 
 void session_wait(struct session *session, struct session_waiter *waiter) {
     struct session_waiter **link = &session->waiters;
-    while (*link) {
+    while (*link && session->offer != OFFER_REFUSED) {
         link = &(*link)->next;
     }
-    waiter->next = NULL;
+    session->offer = OFFER_NONE;
+    waiter->next = *link;
     waiter->session = session;
     *link = waiter;
 }

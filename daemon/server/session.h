@@ -67,6 +67,11 @@ enum session_state {
     SESSION_CLOSING, /* our close frame is queued, the peer's is awaited */
     SESSION_CLOSED,  /* on_close was called, or never will be */
 };
+enum session_offer { /* of room, to one who waits */
+                     OFFER_NONE,
+                     OFFER_MADE,    /* the next reply is that one's, and goes before the others */
+                     OFFER_REFUSED, /* there was too little; it keeps its place */
+};
 struct session_head { /* the opening request */
     uint32_t head_size, path_at, path_size, query_at, query_size;
     uint16_t user_size, subprotocol_size, peer_size;
@@ -104,6 +109,7 @@ struct session {
     bool is_held;    /* past its backlog: neither read nor parsed */
     bool is_yielded; /* took its share of this turn; goes on in NET_AGAIN */
     bool is_pinged;  /* no sign of life since our ping */
+    uint8_t offer;   /* enum session_offer */
     char id[SESSION_ID_SIZE];
 };
 

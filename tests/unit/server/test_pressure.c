@@ -1,0 +1,197 @@
+/* A peer that reads less than it is sent: who waits for room, in which order, and what becomes of
+ * broadcasts, pings and closes meanwhile. */
+#include "server/session.h"
+#include "tests/unit/server/rig.h"
+
+#define BACKLOG (256 * 1024)
+
+struct post { /* one that may wait */
+    bool is_done;
+    enum status status;
+};
+struct world {
+    struct rig rig;
+    struct session *session;
+    struct peer *peer;
+    int closes;
+};
+
+static void on_head(void *context, struct server_request *request, struct server_route *out) {
+    (void)context;
+    (void)request;
+    (void)out; /* accepted */
+}
+
+static void on_open(void *context, struct session *session) {
+    ((struct world *)context)->session = session;
+}
+
+static void on_close(void *context, struct session *session, const struct server_close *close) {
+    (void)session;
+    (void)close;
+    ((struct world *)context)->closes++;
+}
+
+static const struct server_events events = {
+    .on_head = on_head, .on_open = on_open, .on_close = on_close};
+
+static int set_up(void **state) {
+    struct world *world = calloc(1, sizeof(*world));
+    assert_non_null(world);
+    rig_init(&world->rig, &events, world);
+    world->rig.options.max_backlog_bytes = BACKLOG;
+    world->rig.options.slow_consumer = SERVER_SLOW_DROP;
+    rig_apply(&world->rig);
+    world->peer = peer_open(&world->rig, "/");
+    /* The kernel takes little at once, so that most of what waits does so in the backlog. */
+    const int bytes = 32768;
+    assert_int_equal(
+        setsockopt(world->session->stream.source.fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)),
+        0);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct world *world = *state;
+    peer_free(world->peer);
+    rig_deinit(&world->rig);
+    free(world);
+    return 0;
+}
+
+static void on_done(void *context, enum status status, uint32_t sent) {
+    struct post *post = context;
+    (void)sent; /* the status says it */
+    assert_false(post->is_done);
+    post->is_done = true;
+    post->status = status;
+}
+
+/* To the session: `size` times the letter. */
+static enum status reply(struct world *world, struct post *post, char letter, size_t size) {
+    static char bytes[BACKLOG];
+    assert_true(size <= sizeof(bytes));
+    memset(bytes, letter, size);
+    const struct server_outgoing out = {
+        .payload = {bytes, size}, .has_payload = true, .is_binary = true};
+    const struct server_target target = {.session = world->session};
+    struct server_done done = {.fn = on_done, .context = post};
+    *post = (struct post){false, STATUS_OK};
+    return server_post(world->rig.set, &target, &out, &done);
+}
+
+static enum status broadcast(struct world *world, size_t size, bool end) {
+    static char bytes[2 * BACKLOG];
+    assert_true(size <= sizeof(bytes));
+    memset(bytes, 'x', size);
+    const struct server_outgoing out = {
+        .payload = {bytes, size}, .has_payload = true, .is_binary = true, .end = end};
+    const struct server_target all = {.server = SLICE("main")};
+    struct post post = {false, STATUS_OK};
+    struct server_done done = {.fn = on_done, .context = &post};
+    return server_post(world->rig.set, &all, &out, &done); /* one worker: done in the call */
+}
+
+static uint64_t dropped(const struct world *world) {
+    return world->rig.counters.broadcasts_dropped;
+}
+
+/* Until nothing more is taken: the backlog is nearly full, and nobody waits. */
+static void fill_with_broadcasts(struct world *world) {
+    for (uint64_t before = dropped(world); dropped(world) == before;) {
+        assert_int_equal(broadcast(world, 3000, false), STATUS_OK);
+    }
+}
+
+static void fill_with_replies(struct world *world, struct post *post, char letter, size_t size) {
+    while (reply(world, post, letter, size) == STATUS_OK) {
+    }
+    assert_false(post->is_done);
+}
+
+/* A little of what came, which is forgotten. */
+static void read_a_little(struct world *world) {
+    char bytes[20000];
+    ssize_t size = recv(world->peer->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    assert_true(size > 0 || errno == EAGAIN);
+}
+
+static void read_until_done(struct world *world, const struct post *post) {
+    for (int i = 0; i < RIG_TURNS && !post->is_done; i++) {
+        peer_take(world->peer);
+        world->peer->size = 0;
+        net_loop_turn(world->rig.loop, 1);
+    }
+    assert_true(post->is_done);
+    assert_int_equal(post->status, STATUS_OK);
+}
+
+/* proves W16 */
+static void a_reply_that_waits_goes_before_broadcasts_that_may_be_dropped(void **state) {
+    struct world *world = *state;
+    struct post post;
+    fill_with_replies(world, &post, 'r', 200000);
+    for (int i = 0; i < 2000 && !post.is_done; i++) {
+        fill_with_broadcasts(world);
+        read_a_little(world);
+        net_loop_turn(world->rig.loop, 0);
+    }
+    assert_true(post.is_done);
+    for (uint64_t before = world->session->messages_out; world->session->messages_out == before;) {
+        peer_take(world->peer);
+        world->peer->size = 0;
+        net_loop_turn(world->rig.loop, 1);
+        assert_int_equal(broadcast(world, 1, false), STATUS_OK); /* taken in the end */
+    }
+}
+
+static void a_broadcast_that_may_close_goes_by_the_backlog_alone(void **state) {
+    struct world *world = *state;
+    struct post post;
+    world->rig.options.slow_consumer = SERVER_SLOW_CLOSE;
+    rig_apply(&world->rig);
+    fill_with_replies(world, &post, 'r', 200000);
+    assert_int_equal(broadcast(world, 3000, false), STATUS_OK);
+    read_until_done(world, &post);
+    assert_true(session_is_open(world->session));
+    assert_int_equal(dropped(world), 0);
+}
+
+/* proves W16: the order of sends is kept */
+static void a_small_reply_does_not_pass_a_large_one_that_waits(void **state) {
+    struct world *world = *state;
+    struct post posts[4];
+    char order[8] = "";
+    fill_with_replies(world, &posts[0], '.', 100000);
+    assert_int_equal(reply(world, &posts[1], 'A', 200000), STATUS_AGAIN);
+    assert_int_equal(reply(world, &posts[2], 'B', 10), STATUS_AGAIN);
+    assert_int_equal(reply(world, &posts[3], 'C', 10), STATUS_AGAIN);
+    for (int i = 0; i < RIG_TURNS && !strchr(order, 'C'); i++) {
+        char bytes[20000];
+        ssize_t size = recv(world->peer->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+        for (ssize_t at = 0; at < size; at++) {
+            size_t used = strlen(order);
+            if (bytes[at] >= 'A' && bytes[at] <= 'C' && !strchr(order, bytes[at])) {
+                order[used] = bytes[at];
+            }
+        }
+        net_loop_turn(world->rig.loop, 0);
+    }
+    assert_string_equal(order, "ABC");
+    for (size_t i = 0; i < ARRAY_SIZE(posts); i++) {
+        assert_int_equal(posts[i].status, STATUS_OK);
+        assert_true(posts[i].is_done);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(a_reply_that_waits_goes_before_broadcasts_that_may_be_dropped),
+        TEST(a_broadcast_that_may_close_goes_by_the_backlog_alone),
+        TEST(a_small_reply_does_not_pass_a_large_one_that_waits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
