@@ -14,6 +14,8 @@ struct action_place {
 };
 
 static void on_granted(struct net_message *message, struct net_loop *loop);
+static struct action_place *grant(struct action_programs *programs, uint32_t released);
+static void send_places(struct action_place *place);
 
 bool place__take(struct action_programs *programs) {
     pthread_mutex_lock(&programs->lock);
@@ -43,6 +45,7 @@ struct action_place *place__wait(struct action_host *host, void (*ready)(void *c
     programs->last = place;
     programs->waiting++;
     pthread_mutex_unlock(&programs->lock);
+    send_places(grant(programs, 0)); /* one may have come free since place__take() */
     return place;
 }
 
