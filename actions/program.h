@@ -66,8 +66,9 @@ struct program_run {
     struct process_end end;
     /* The lines that no chain has had yet. */
     struct buffer pending;
-    size_t scanned;
-    bool is_in_chain, skips_line;
+    size_t taken, scanned; /* taken: had by chains; scanned: behind it, and known to hold no end */
+    bool is_in_chain, gives_way, skips_line;
+    uint64_t turn, turn_began_ns; /* of the loop; when it began with lines */
 };
 
 /* ---- program_env.c -------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
-/* Preloaded into the daemon by test_cost.py: counts the calls that get memory from the heap, and
- * those that take a lock, in all threads, where the test can read them: two numbers of 8 bytes in
- * the file $COUNTED_CALLS. */
+/* Preloaded into the daemon by test_cost.py: counts the calls that get memory from the heap, those
+ * that take a lock, and the bytes that memmove() moves, in all threads, where the test can read
+ * them: three numbers of 8 bytes in the file $COUNTED_CALLS. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -15,7 +15,7 @@ void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *old, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 
-enum { HEAP, LOCKS, COUNTERS };
+enum { HEAP, LOCKS, MOVED, COUNTERS };
 static _Atomic uint64_t before_main[COUNTERS];
 static _Atomic uint64_t *calls = before_main;
 
@@ -44,6 +44,13 @@ LOCK(pthread_mutex_trylock, pthread_mutex_t)
 LOCK(pthread_rwlock_rdlock, pthread_rwlock_t)
 LOCK(pthread_rwlock_wrlock, pthread_rwlock_t)
 LOCK(pthread_spin_lock, pthread_spinlock_t)
+
+void *memmove(void *to, const void *from, size_t size) {
+    void *(*real)(void *, const void *, size_t) =
+        (void *(*)(void *, const void *, size_t))dlsym(RTLD_NEXT, "memmove");
+    atomic_fetch_add_explicit(&calls[MOVED], size, memory_order_relaxed);
+    return real(to, from, size);
+}
 
 void *malloc(size_t size) {
     count();

@@ -73,12 +73,12 @@ def cast_on(daemon):
 
 
 def calls(tmp_path):
-    """(environment for the daemon, function that reads the counts: of the heap, of locks)"""
+    """(environment for the daemon, function that reads the counts: of the heap, of locks, of bytes that were moved)"""
     shim, counter = tmp_path / "calls.so", tmp_path / "count"
-    counter.write_bytes(bytes(16))
+    counter.write_bytes(bytes(24))
     subprocess.run([os.environ.get("CC", "cc"), "-O2", "-shared", "-fPIC", "-o", shim, SOURCE, "-ldl"], check=True)
     return ({"LD_PRELOAD": str(shim), "COUNTED_CALLS": str(counter)},
-            lambda: struct.unpack("=QQ", counter.read_bytes()))
+            lambda: struct.unpack("=QQQ", counter.read_bytes()))
 
 
 @pytest.mark.parametrize("event_on, allowed", [(echo_on, 0), (greeting_on, 0), (cast_on, 1)])
@@ -118,6 +118,24 @@ def test_an_event_takes_no_lock(start, tmp_path, event_on):
             several[number % len(several)](number)
         rounds.append(count()[1] - before)
     assert min(rounds) == 0, f"locks taken by {EVENTS} events, in {ROUNDS} rounds: {rounds}"
+
+
+def test_lines_of_a_program_stay_where_they_were_read(start, tmp_path):
+    """What a program writes is moved once a read, if at all, and not once more for each of its lines. proves T15"""
+    env, count = calls(tmp_path)
+    daemon = start({"bellwire.yaml": """
+        tasks:
+          lines:
+            triggers: [{http-request: /lines}]
+            vars: {n: 0, last: none}
+            actions:
+              - run-program: {command: [cat, lines], lines: {as: line, do: [{set: {n: "${n + 1}", last: "${line}"}}]}}
+              - http-response: "${n} ${last}"
+        """, "lines": "a\n" * 32767 + "b\n"}, workers=1, env=env)
+    assert count()[2] > 0, "the start moves some: does the count work?"
+    before = count()[2]
+    assert daemon.http("GET", "/lines").text == "32768 b"
+    assert count()[2] - before <= 4 * 65536
 
 
 @NEEDED

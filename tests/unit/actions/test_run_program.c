@@ -430,6 +430,87 @@ static void a_line_past_max_output_is_cut(void **state) {
            "\r\n\r\n<0000000000><0000000000><0000000003><0000000000><abc><0000000000>");
 }
 
+/* The test's own clock, which goes on by one millisecond with each look. */
+static uint64_t ticking_mono_ns(const struct clock *clock) {
+    struct rig_clock *rig_clock =
+        CONTAINER_OF((struct clock *)(uintptr_t)clock, struct rig_clock, clock);
+    return ++rig_clock->mono_ms * 1000000;
+}
+
+/* How often the text is in what was added to the file since the last look. */
+static size_t added(int fd, const char *what) {
+    char text[65536];
+    ssize_t size = read(fd, text, sizeof text - 1);
+    size_t count = 0;
+    assert_true(size >= 0);
+    text[size] = '\0';
+    for (const char *at = text; (at = strstr(at, what)); at += strlen(what))
+        count++;
+    return count;
+}
+
+/* proves T15 */
+static void many_lines_leave_the_loop_its_turns(void **state) {
+    (void)state;
+    struct bench *bench = bench_script("seq 500", "  - set: {n: 0, good: 0}\n"
+                                                  "  - run-program:\n"
+                                                  "      command: [./s]\n"
+                                                  "      lines:\n"
+                                                  "        as: line\n"
+                                                  "        do:\n"
+                                                  "          - set: {n: '${n + 1}'}\n"
+                                                  "          - set: {good: '${good + 1}'}\n"
+                                                  "            when: number(line) == n\n"
+                                                  "          - log: a-line\n"
+                                                  "  - http-response: 'all ${n} ${good}'\n");
+    struct peer *peer = peer_new(&bench->rig);
+    int log = open(bench->log_path, O_RDONLY | O_CLOEXEC);
+    assert_true(log >= 0);
+    bench->rig.clock.clock.mono_ns = ticking_mono_ns;
+    peer_say(peer, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    size_t most = 0, seen = 0;
+    for (int i = 0; i < RIG_TURNS && !peer_has(peer, "\r\n\r\nall 500 500"); i++) {
+        net_loop_turn(bench->rig.loop, 1);
+        size_t now = added(log, "a-line");
+        most = now > most ? now : most;
+        seen += now;
+    }
+    assert_true(peer_has(peer, "\r\n\r\nall 500 500"));
+    assert_int_equal(seen, 500);
+    assert_in_range(most, 1, 12); /* a look for each line, and ten of them fill a turn */
+    close(log);
+    peer_free(peer);
+    bench_free(bench);
+}
+
+/* proves T15 */
+static void a_timeout_ends_lines_that_give_way(void **state) {
+    (void)state;
+    struct bench *bench =
+        bench_script("seq 500", "  - run-program:\n"
+                                "      command: [./s]\n"
+                                "      lines: {as: line, do: [{log: a-line}, {wait: 1ms, "
+                                "when: line == '1'}]}\n"
+                                "    timeout: 200ms\n"
+                                "    on-error: continue\n"
+                                "  - http-response: ${LastErrorDescription}\n");
+    struct peer *peer = peer_new(&bench->rig);
+    int log = open(bench->log_path, O_RDONLY | O_CLOEXEC);
+    assert_true(log >= 0);
+    peer_say(peer, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    size_t seen = 0;
+    RIG_UNTIL(&bench->rig, (seen += added(log, "a-line")) == 1); /* its chain awaits the clock */
+    bench->rig.clock.clock.mono_ns = ticking_mono_ns;
+    RIG_UNTIL(&bench->rig, peer_has(peer, "\r\n\r\nno end within 200ms"));
+    bench->rig.clock.clock.mono_ns = rig_mono_ns;
+    assert_in_range(added(log, "a-line"), 10, 490);
+    RIG_UNTIL(&bench->rig, bench->programs.running == 0);
+    assert_int_equal(added(log, "a-line"), 0);
+    close(log);
+    peer_free(peer);
+    bench_free(bench);
+}
+
 /* proves T7 */
 static void many_programs_leave_no_descriptor(void **state) {
     (void)state;
@@ -475,6 +556,8 @@ int main(void) {
         cmocka_unit_test(lines_come_while_the_program_runs),
         cmocka_unit_test(a_failing_chain_ends_the_program),
         cmocka_unit_test(a_line_past_max_output_is_cut),
+        cmocka_unit_test(many_lines_leave_the_loop_its_turns),
+        cmocka_unit_test(a_timeout_ends_lines_that_give_way),
         cmocka_unit_test(many_programs_leave_no_descriptor),
         cmocka_unit_test(wrong_uses_are_load_errors),
     };
