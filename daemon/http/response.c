@@ -25,12 +25,12 @@ static const char *parse_line(struct slice head, struct http_response *response)
     return response->status >= 100 && response->status <= 599 ? at + 2 : NULL;
 }
 
-/* RFC 9112 section 6.3. */
+/* RFC 9112 section 6.3: a 205 is framed as any other, though it holds nothing. */
 static void settle(struct http_response *response, const struct http__framing *framing) {
     response->content_length = framing->has_length ? framing->content_length : 0;
     response->keep_alive =
         !framing->says_close && (response->minor == 1 || framing->says_keep_alive);
-    if (!http_status_has_body(response->status))
+    if (!http_status_has_body(response->status) && response->status != HTTP_RESET_CONTENT)
         response->body = HTTP_BODY_NONE;
     else if (framing->is_chunked)
         response->body = HTTP_BODY_CHUNKED;

@@ -26,6 +26,15 @@ static void status_and_headers_are_sent(void **state) {
     bench_answers("  - http-response: {text: a, headers: {X-One: '1', x-two: b}}\n", GET,
                   "X-One: 1\r\nx-two: b\r\n");
     bench_answers("  - http-response: {status: 204}\n", GET, "HTTP/1.1 204");
+    bench_answers("  - http-response: {status: 205}\n", GET, "Content-Length: 0\r\n");
+    struct bench *bench = bench_new();
+    bench_load_actions(bench, "  - http-response: {status: 205, text: never}\n");
+    const char *answer = bench_get(bench);
+    EXPECT(answer, "HTTP/1.1 205 Reset Content\r\n");
+    EXPECT(answer, "Content-Length: 0\r\n");
+    EXPECT_NOT(answer, "never");
+    EXPECT_NOT(answer, "Content-Type");
+    bench_free(bench);
     bench_answers("  - http-response: {text: a, status: '${HttpQueryParam(s)}'}\n",
                   "GET /?s=503 HTTP/1.1", "HTTP/1.1 503");
     bench_answers("  - http-response: {text: a, status: '${HttpQueryParam(s)}'}\n",

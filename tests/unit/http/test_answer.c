@@ -77,6 +77,18 @@ static void answers_without_body_say_no_length(void **state) {
     assert_true(http_status_has_body(404));
 }
 
+/* RFC 9110 section 15.3.6. proves S10 */
+static void a_205_says_that_it_holds_nothing(void **state) {
+    (void)state;
+    struct http_answer answer = {.status = 205,
+                                 .minor = 1,
+                                 .keep_alive = true,
+                                 .content_type = SLICE("a/b"),
+                                 .content_length = 5};
+    assert_written(&answer, "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n");
+    assert_false(http_status_has_body(205));
+}
+
 /* proves S16 */
 static void forged_and_framing_headers_are_refused(void **state) {
     (void)state;
@@ -144,6 +156,7 @@ int main(void) {
         cmocka_unit_test(an_answer_has_status_date_type_length_and_headers),
         cmocka_unit_test(the_connection_is_said_where_it_is_not_the_default),
         cmocka_unit_test(answers_without_body_say_no_length),
+        cmocka_unit_test(a_205_says_that_it_holds_nothing),
         cmocka_unit_test(forged_and_framing_headers_are_refused),
         cmocka_unit_test(only_headers_of_others_are_checked),
         cmocka_unit_test(a_status_has_its_text),

@@ -47,6 +47,8 @@ static void the_kind_of_body_follows_status_and_headers(void **state) {
         {"HTTP/1.1 403\r\nContent-Length: 2\r\n\r\n", 403, HTTP_BODY_LENGTH, 2, true},
         {"HTTP/1.1 204 No Content\r\n\r\n", 204, HTTP_BODY_NONE, 0, true},
         {"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", 304, HTTP_BODY_NONE, 9, true},
+        {"HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n", 205, HTTP_BODY_NONE, 0, true},
+        {"HTTP/1.1 205 Reset Content\r\nContent-Length: 9\r\n\r\n", 205, HTTP_BODY_LENGTH, 9, true},
         {"HTTP/1.1 100 Continue\r\n\r\n", 100, HTTP_BODY_NONE, 0, true},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
