@@ -336,9 +336,21 @@ static bool is_stuck(struct client_link *link, uint64_t now) {
     return now - link->progress_ms >= link__bounds(link)->drain_timeout_ms;
 }
 
+/* A ping that waits behind other output cannot be answered yet: as long as that moves, the time of
+ * the ping moves along. */
+static void follow_ping(struct client_link *link, uint64_t now) {
+    if (link->pinged_ms && link->ping_waits && link->progress_ms == now) {
+        if (link->seen_ms < link->pinged_ms) {
+            link->pinged_ms = now;
+        }
+        link->ping_waits = link->stream.is_blocked;
+    }
+}
+
 /* Pings on the interval; false when the peer sent nothing for too long after a ping. */
 static bool look_for_life(struct client_link *link, uint64_t now, uint64_t *next) {
     const struct client_options *options = link__bounds(link);
+    follow_ping(link, now); /* after is_stuck() */
     if (link->pinged_ms && link->seen_ms < link->pinged_ms &&
         now - link->pinged_ms >= options->pong_timeout_ms) {
         return false;
@@ -349,6 +361,7 @@ static bool look_for_life(struct client_link *link, uint64_t now, uint64_t *next
     uint64_t silent = now - link->seen_ms;
     if (!link->pinged_ms && silent >= options->ping_interval_ms) {
         link->pinged_ms = now;
+        link->ping_waits = net_backlog(&link->stream) > 0;
         (void)send_frame(link, WS_FIN | WS_OP_PING, SLICE_NONE); /* lost: told soon */
     }
     uint64_t due = link->pinged_ms ? link->pinged_ms + options->pong_timeout_ms - now

@@ -56,6 +56,7 @@ struct client_link {
     uint8_t state; /* enum link_state */
     bool has_stream;
     bool was_open;
+    bool ping_waits; /* it is behind other output still */
     bool is_held;    /* past its backlog: neither read nor parsed */
     bool is_yielded; /* took its share of this turn; goes on in NET_AGAIN */
     uint8_t peer_size;

@@ -1,5 +1,5 @@
-/* WebSocket sessions: messages in order, control frames, keep-alive, pressure, and the two ways to
- * the end: the close handshake, and the loss of the peer. on_close is called from the stream's
+/* WebSocket sessions: messages in order, control frames, pressure, and the two ways to the end: the
+ * close handshake, and the loss of the peer. on_close is called from the stream's
  * handler only, never from inside a call of the API. */
 #include <errno.h>
 #include "server/session.h"
@@ -14,12 +14,10 @@ static void on_peer_close(struct session *session, const struct ws_message *fram
 static void on_violation(struct session *session, const struct ws_message *frame);
 static void go_on(struct session *session);
 static void on_sent(struct session *session);
-static void on_tick(struct session *session);
 static void on_lost(struct session *session);
 static void end(struct session *session, const struct server_close *close);
 static enum status send_close(struct session *session, unsigned code, struct slice reason);
 static void execute_doom(struct session *session);
-static void tell_fault(struct session *session, const char *kind, const char *text);
 
 void session__begin(struct session *session) {
     struct server_set *set = session->server->set;
@@ -54,11 +52,11 @@ void session__on_event(struct net_stream *stream, enum net_event event, struct n
             on_sent(session);
             break;
         case NET_TIMEOUT:
-            on_tick(session);
+            session__on_tick(session);
             break;
         case NET_ERROR:
             if (session->state == SESSION_OPEN || session->state == SESSION_DOOMED) {
-                tell_fault(session, "transport", strerrordesc_np(stream->error));
+                session__fault(session, "transport", strerrordesc_np(stream->error));
             }
             on_lost(session);
             break;
@@ -202,11 +200,11 @@ static void on_violation(struct session *session, const struct ws_message *frame
         (void)send_close(session, frame->code, frame->payload); /* as above */
     }
     net_stream_finish(&session->stream, session__bounds(session)->drain_timeout_ms);
-    tell_fault(session, "protocol", frame->payload.bytes);
+    session__fault(session, "protocol", frame->payload.bytes);
     end(session, &close);
 }
 
-static void tell_fault(struct session *session, const char *kind, const char *text) {
+void session__fault(struct session *session, const char *kind, const char *text) {
     struct server_set *set = session->server->set;
     if (set->events->on_error) {
         struct server_fault fault = {.server = session->config->options.id,
@@ -400,74 +398,6 @@ void session_wait_cancel(struct session_waiter *waiter) {
     waiter->session = NULL;
 }
 
-/* ---- keep-alive --------------------------------------------------------------------------------
- */
-
-static uint64_t period_of(const struct server_options *options) {
-    uint64_t ping = options->ping_interval_ms, drain = options->drain_timeout_ms;
-    return ping && ping < drain ? ping : drain;
-}
-
-void session__begin_timer(struct session *session) {
-    net_stream_timer(&session->stream, period_of(session__bounds(session)));
-}
-
-/* Output that waits for the kernel and did not move for the whole time. */
-static bool is_stuck(struct session *session, uint64_t now) {
-    uint32_t mark = (uint32_t)session->stream.bytes_out;
-    if (!session->stream.is_blocked || mark != session->out_mark) {
-        session->out_mark = mark;
-        session->progress_ms = now;
-        return false;
-    }
-    return now - session->progress_ms >= session__bounds(session)->drain_timeout_ms;
-}
-
-/* Pings a peer that was silent for the interval; false when it did not answer in time. */
-static bool look_for_life(struct session *session, uint64_t now) {
-    const struct server_options *options = session__bounds(session);
-    uint64_t silent = now - session->seen_ms;
-    if (session->is_pinged) {
-        return now - session->pinged_ms < options->pong_timeout_ms;
-    }
-    if (silent >= options->ping_interval_ms) {
-        session->is_pinged = true;
-        session->pinged_ms = now;
-        (void)session__send_frame(session, WS_FIN | WS_OP_PING, SLICE_NONE); /* lost: told soon */
-    }
-    return true;
-}
-
-/* One timer a session, moved only when it fires: traffic writes nothing but seen_ms. */
-static void on_tick(struct session *session) {
-    const struct server_options *options = session__bounds(session);
-    uint64_t now = now__ms(session), next = period_of(options);
-    if (session->state != SESSION_OPEN) {
-        if (session->state == SESSION_CLOSING) { /* the peer did not answer our close frame */
-            net_stream_close(&session->stream);
-        }
-        return;
-    }
-    if (is_stuck(session, now)) {
-        bound__passed(session->server, SERVER_DRAIN_TIMEOUT);
-        session__doom(session, WS_TRY_LATER);
-        return;
-    }
-    if (options->ping_interval_ms && !session->is_held) {
-        if (!look_for_life(session, now)) {
-            bound__passed(session->server, SERVER_PONG_TIMEOUT);
-            tell_fault(session, "timeout", "the peer did not answer a ping in time");
-            net_stream_close(&session->stream);
-            return;
-        }
-        uint64_t silent = now - session->seen_ms;
-        uint64_t due = session->is_pinged ? session->pinged_ms + options->pong_timeout_ms - now
-                                          : options->ping_interval_ms - silent;
-        next = due < next ? due : next;
-    }
-    net_stream_timer(&session->stream, next);
-}
-
 /* ---- the end -----------------------------------------------------------------------------------
  */
 
@@ -526,7 +456,7 @@ static void execute_doom(struct session *session) {
     session->state = SESSION_OPEN;
     unsigned code = session->close_code;
     if (code == WS_TRY_LATER) {
-        tell_fault(session, "send", "the peer does not take what is sent to it");
+        session__fault(session, "send", "the peer does not take what is sent to it");
     }
     if (session_close(session, code, SLICE_NONE) == STATUS_OK && code == WS_TRY_LATER) {
         struct server_close close = {.code = WS_TRY_LATER, .by = SERVER_BY_LOCAL};

@@ -109,6 +109,7 @@ struct session {
     bool is_held;    /* past its backlog: neither read nor parsed */
     bool is_yielded; /* took its share of this turn; goes on in NET_AGAIN */
     bool is_pinged;  /* no sign of life since our ping */
+    bool ping_waits; /* it is behind other output still */
     uint8_t offer;   /* enum session_offer */
     char id[SESSION_ID_SIZE];
 };
@@ -238,12 +239,16 @@ void session__on_event(struct net_stream *stream, enum net_event event, struct n
 void session__begin(struct session *session);               /* tells on_open */
 void session__doom(struct session *session, unsigned code); /* closes it in the next turn */
 void session__end_service(struct session *session); /* 1001; a close frame under way is hurried */
-void session__begin_timer(struct session *session);
 void session__gone(struct session *session);        /* out of rooms, table and server */
 void session__leave_place(struct session *session); /* one fewer of max-sessions */
 /* One message of a broadcast; a slow one is closed or left out. Returns whether it was queued. */
 bool session__push(struct session *session, struct net_frame *frame, uint32_t depth);
 enum status session__send_frame(struct session *session, unsigned first, struct slice payload);
+void session__fault(struct session *session, const char *kind, const char *text); /* on_error */
+
+/* alive.c: one timer a session */
+void session__begin_timer(struct session *session);
+void session__on_tick(struct session *session);
 
 /* table.c */
 void table__make_id(struct server_set *set, char *out);

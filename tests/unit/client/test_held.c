@@ -1,4 +1,6 @@
-/* Keep-alive of a connection that is past its backlog: it is not read, so neither is its pong. */
+/* Keep-alive of a connection that is past its backlog: it is not read, so neither is its pong.
+ * And of one whose ping waits behind what it sends. */
+#include "client/internal.h"
 #include "tests/unit/client/peer.h"
 
 static void fill_backlog(struct fixture *fixture) {
@@ -56,11 +58,46 @@ static void a_connection_let_go_is_lost_without_a_pong(void **state) {
     wait_for(fixture, "close:1006");
 }
 
+static void limit_buffer(int fd, int which) {
+    const int bytes = 32768;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, which, &bytes, sizeof(bytes)), 0);
+}
+
+/* proves C7 */
+static void a_ping_behind_output_that_moves_is_not_late(void **state) {
+    struct fixture *fixture = *state;
+    static char bytes[800000];
+    fixture->options.drain_timeout_ms = 100000;
+    open_one(fixture);
+    limit_buffer(fixture->link->stream.source.fd, SO_SNDBUF);
+    limit_buffer(fixture->peer, SO_RCVBUF);
+    const struct client_order send = {
+        .verb = CLIENT_SEND_MESSAGE,
+        .client = SLICE("c"),
+        .out = {.payload = {bytes, sizeof(bytes)}, .has_payload = true, .is_binary = true}};
+    assert_int_equal(order(fixture, &send), STATUS_OK);
+    pass(fixture, 30010); /* pinged */
+    const size_t before = net_backlog(&fixture->link->stream);
+    for (int i = 0; i < TURNS_MAX && net_backlog(&fixture->link->stream) == before; i++) {
+        (void)recv(fixture->peer, bytes, 20000, 0); /* what it is does not matter */
+        net_loop_turn(fixture->loop, 0);
+    }
+    assert_true(net_backlog(&fixture->link->stream) < before);
+    pass(fixture, 10010);
+    assert_string_equal(fixture->log, "connected open");
+    pass(fixture, 9900); /* nothing moves now */
+    assert_string_equal(fixture->log, "connected open");
+    pass(fixture, 200);
+    wait_for(fixture, "error:timeout");
+    wait_for(fixture, "close:1006");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_pong_that_could_not_be_read_is_in_time),
         TEST(a_connection_let_go_is_lost_without_a_pong),
+        TEST(a_ping_behind_output_that_moves_is_not_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

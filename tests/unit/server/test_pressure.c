@@ -35,6 +35,11 @@ static void on_close(void *context, struct session *session, const struct server
 static const struct server_events events = {
     .on_head = on_head, .on_open = on_open, .on_close = on_close};
 
+static void limit_buffer(int fd, int which) {
+    const int bytes = 32768;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, which, &bytes, sizeof(bytes)), 0);
+}
+
 static int set_up(void **state) {
     struct world *world = calloc(1, sizeof(*world));
     assert_non_null(world);
@@ -44,10 +49,8 @@ static int set_up(void **state) {
     rig_apply(&world->rig);
     world->peer = peer_open(&world->rig, "/");
     /* The kernel takes little at once, so that most of what waits does so in the backlog. */
-    const int bytes = 32768;
-    assert_int_equal(
-        setsockopt(world->session->stream.source.fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)),
-        0);
+    limit_buffer(world->session->stream.source.fd, SO_SNDBUF);
+    limit_buffer(world->peer->fd, SO_RCVBUF);
     *state = world;
     return 0;
 }
@@ -185,6 +188,52 @@ static void a_small_reply_does_not_pass_a_large_one_that_waits(void **state) {
     }
 }
 
+static void read_until_the_backlog_is_less(struct world *world) {
+    const size_t before = net_backlog(&world->session->stream);
+    for (int i = 0; i < RIG_TURNS && net_backlog(&world->session->stream) == before; i++) {
+        read_a_little(world);
+        net_loop_turn(world->rig.loop, 0);
+    }
+    assert_true(net_backlog(&world->session->stream) < before);
+}
+
+/* proves C7 for the server's side */
+static void a_ping_behind_output_that_moves_is_not_late(void **state) {
+    struct world *world = *state;
+    fill_with_broadcasts(world);
+    rig_pass(&world->rig, 30010); /* pinged; the bound of what does not move counts from here */
+    const size_t with_ping = net_backlog(&world->session->stream);
+    for (int i = 0; i < 2; i++) {
+        read_until_the_backlog_is_less(world);
+        rig_pass(&world->rig, 10010);
+        assert_int_equal(world->closes, 0);
+    }
+    assert_true(net_backlog(&world->session->stream) < with_ping);
+    assert_true(net_backlog(&world->session->stream) > 0);
+    rig_pass(&world->rig, 9900); /* nothing moves now */
+    assert_int_equal(world->closes, 0);
+    rig_pass(&world->rig, 110);
+    RIG_UNTIL(&world->rig, world->closes == 1);
+    assert_int_equal(world->rig.counters.refused[SERVER_PONG_TIMEOUT], 1);
+}
+
+/* proves C7 for the server's side */
+static void a_ping_that_has_left_is_late_without_a_pong(void **state) {
+    struct world *world = *state;
+    fill_with_broadcasts(world);
+    rig_pass(&world->rig, 30010);
+    RIG_UNTIL(&world->rig, (peer_take(world->peer), world->peer->size = 0,
+                            net_backlog(&world->session->stream) == 0));
+    rig_pass(&world->rig, 10010); /* here it is seen to have left */
+    assert_int_equal(world->closes, 0);
+    assert_int_equal(broadcast(world, 1000, false), STATUS_OK);
+    rig_pass(&world->rig, 9900);
+    assert_int_equal(world->closes, 0);
+    rig_pass(&world->rig, 110);
+    RIG_UNTIL(&world->rig, world->closes == 1);
+    assert_int_equal(world->rig.counters.refused[SERVER_PONG_TIMEOUT], 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -192,6 +241,8 @@ int main(void) {
         TEST(a_reply_that_waits_goes_before_broadcasts_that_may_be_dropped),
         TEST(a_broadcast_that_may_close_goes_by_the_backlog_alone),
         TEST(a_small_reply_does_not_pass_a_large_one_that_waits),
+        TEST(a_ping_behind_output_that_moves_is_not_late),
+        TEST(a_ping_that_has_left_is_late_without_a_pong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
