@@ -180,6 +180,7 @@ static inline enum status lab_post(void *host, uint32_t worker, struct engine_ma
     while (*last)
         last = (struct engine_mail **)&(*last)->room[0];
     mail->room[0] = NULL;
+    mail->next = NULL; /* it is the other worker's now */
     *last = mail;
     return STATUS_OK;
 }

@@ -294,6 +294,28 @@ static void what_a_full_mailbox_does_not_take_comes_later(void **state) {
     pair_free(&pair);
 }
 
+/* Nothing of a mail is read once it has been posted. */
+static void all_that_a_full_mailbox_did_not_take_comes_later(void **state) {
+    (void)state;
+    struct pair pair =
+        pair_load("t:\n  mode: {type: single, key: \"${Word}\"}\n  actions: [hang: a]\n");
+    char word[2] = "a";
+    for (; word[0] <= 'p'; word[0]++)
+        assert_int_equal(poke(&pair, 0, word).gate, RUN_ADMITTED);
+    pair.labs[1]->is_full = true;
+    while (pair.labs[0]->hanging_count)
+        finish(&pair, 0); /* the other worker, home of some, cannot be told */
+    pair.labs[1]->is_full = false;
+    pass(&pair, 1);
+    for (word[0] = 'a'; word[0] <= 'p'; word[0]++)
+        poke(&pair, 1, word);
+    assert_int_equal(refused(&pair, RUN_MODE), 0);
+    assert_int_equal(pair.labs[1]->hanging_count, 16);
+    while (pair.labs[1]->hanging_count)
+        finish(&pair, 1);
+    pair_free(&pair);
+}
+
 static void a_refused_event_starts_the_other_task_where_it_came(void **state) {
     (void)state;
     struct pair pair = pair_load("t:\n  mode: {type: queued, max-waiting: 0, on-refused: u}\n"
@@ -347,6 +369,7 @@ int main(void) {
         cmocka_unit_test(only_the_last_of_both_workers_runs_when_the_time_is_up),
         cmocka_unit_test(a_run_may_be_cancelled_before_the_answer_comes),
         cmocka_unit_test(what_a_full_mailbox_does_not_take_comes_later),
+        cmocka_unit_test(all_that_a_full_mailbox_did_not_take_comes_later),
         cmocka_unit_test(a_refused_event_starts_the_other_task_where_it_came),
         cmocka_unit_test(a_run_that_another_one_waits_for_is_refused_aloud),
         cmocka_unit_test(engines_that_end_leave_nothing_behind),
