@@ -63,7 +63,7 @@ struct slice http_status_text(unsigned status) {
 }
 
 bool http_status_has_body(unsigned status) {
-    return status >= 200 && status != 204 && status != HTTP_RESET_CONTENT && status != 304;
+    return status >= 200 && status != 204 && status != 205 && status != 304;
 }
 
 /* The names whose meaning is the framing or the connection, which only the codec may decide. */
@@ -191,7 +191,7 @@ ssize_t http_answer_write(const struct http_answer *answer, char *out, size_t ro
         at = put(at, SLICE("Content-Length: "));
         at = put_number(at, answer->content_length);
         at = put(at, SLICE("\r\n"));
-    } else if (answer->status == HTTP_RESET_CONTENT) {
+    } else if (answer->status == 205) {
         at = put(at, SLICE("Content-Length: 0\r\n"));
     }
     at = put_connection(at, answer);

@@ -133,8 +133,7 @@ size_t http_answer_bound(const struct http_answer *answer);
 /* STATUS_SYNTAX: the name is no token, or the value has CR, LF, NUL or another control character.
  * STATUS_DENIED: ours: Connection Content-Length Keep-Alive Trailer Transfer-Encoding Upgrade. */
 enum status http_header_check(struct slice name, struct slice value);
-#define HTTP_RESET_CONTENT 205                  /* says a length, of 0 */
-bool http_status_has_body(unsigned status);     /* not 1xx, 204, 205, 304 */
+bool http_status_has_body(unsigned status);     /* not 1xx, 204, 304, and 205, whose length is 0 */
 struct slice http_status_text(unsigned status); /* "Not Found"; "Unknown" for an unknown one */
 
 enum http_same_site { HTTP_SITE_UNSET, HTTP_SITE_LAX, HTTP_SITE_STRICT, HTTP_SITE_NONE };

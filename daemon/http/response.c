@@ -30,7 +30,7 @@ static void settle(struct http_response *response, const struct http__framing *f
     response->content_length = framing->has_length ? framing->content_length : 0;
     response->keep_alive =
         !framing->says_close && (response->minor == 1 || framing->says_keep_alive);
-    if (!http_status_has_body(response->status) && response->status != HTTP_RESET_CONTENT)
+    if (!http_status_has_body(response->status) && response->status != 205)
         response->body = HTTP_BODY_NONE;
     else if (framing->is_chunked)
         response->body = HTTP_BODY_CHUNKED;
