@@ -106,6 +106,24 @@ def test_the_port_0_is_the_protocols_own(start):
     assert urls == {"a": "wss://example.org/", "b": "ws://[::1]/x?token=***"}
 
 
+def test_show_alone_prints_what_was_written_and_never_the_value_of_a_name(start):
+    """A list masks; `show` is fit to be put back, so a name stays a name and all else is whole. proves C1 D6"""
+    d = start({"bellwire.yaml": """
+        clients:
+          peer: {url: "ws://127.0.0.1:1/x?token=abc", enabled: false, headers: {X-Key: "${Secret(tok)}"}, cookies: {sid: "${Secret(tok)}"}}
+        secrets: {tok: {file: tok.txt}}
+        """, "tok.txt": "s3cr3t\n"})
+    d.manager("client", "add", "hand", "url=ws://127.0.0.1:1/y?token=def", "bearer=${Secret(tok)}", "headers.X-Key=k3y", "enabled=false")
+    listed = d.manager("-o", "json", "client", "list").stdout + d.manager("client", "list").stdout
+    assert listed.count("token=***") == 4 and not any(word in listed for word in ("abc", "def", "k3y", "s3cr3t"))
+    config = d.manager_json("client", "show", "peer")["config"]
+    assert config["url"].endswith("?token=abc") and config["headers"] == {"X-Key": "${Secret(tok)}"}
+    shown = d.manager_json("client", "show", "hand")
+    assert shown["url"].endswith("?token=***") and shown["config"] == {
+        "url": "ws://127.0.0.1:1/y?token=def", "bearer": "${Secret(tok)}", "headers": {"X-Key": "k3y"}, "enabled": "false"}
+    assert not any("s3cr3t" in d.manager("client", "show", id).stdout for id in ("peer", "hand"))
+
+
 def test_connecting_twice_makes_one_socket_and_wait_waits(start):
     """proves C2 C9"""
     with WsServer() as server:
