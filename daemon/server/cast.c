@@ -49,6 +49,19 @@ uint32_t cast__local(struct server_set *set, const struct server_target *target,
     return cast.sent;
 }
 
+bool cast__fits(const struct server_set *set, const struct server_target *target, size_t size) {
+    const struct list *node;
+    LIST_FOR_EACH(node, &set->servers) {
+        const struct server *server = CONTAINER_OF(node, const struct server, node);
+        const struct server_options *options = &server->config->options;
+        bool is_meant = !target->server.size || slice_equal(options->id, target->server);
+        if (is_meant && !server->is_forgotten && size > options->max_backlog_bytes) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Nothing that is called here changes the arrays: closing waits for the next turn. */
 static void cast_server(struct cast *cast, struct server *server) {
     const struct server_target *target = cast->target;
@@ -79,23 +92,23 @@ static void cast_server(struct cast *cast, struct server *server) {
 
 static void cast_one(struct cast *cast, struct session *session) {
     const struct server_outgoing *out = cast->out;
+    bool is_sent = true;
     if (session->state != SESSION_OPEN) {
         return;
     }
     if (out->has_payload) {
         struct net_frame *frame = frame_for(cast, session);
-        if (!frame || !session__push(session, frame, out->depth)) {
-            return;
-        }
-        if (note__shows_frames(session)) {
+        is_sent = frame && session__push(session, frame, out->depth);
+        if (is_sent && note__shows_frames(session)) {
             note__frame_line(session, true, out->is_binary ? WS_OP_BINARY : WS_OP_TEXT,
                              out->payload);
         }
     }
-    if (out->end) {
-        (void)session_close(session, WS_NORMAL, SLICE_NONE); /* it is open: just seen */
+    if (out->end) { /* also where the message was dropped; else it is lost, or to be closed anyway
+                     */
+        (void)session_close(session, WS_NORMAL, SLICE_NONE);
     }
-    cast->sent++;
+    cast->sent += is_sent;
 }
 
 static struct net_frame *frame_for(struct cast *cast, const struct session *session) {

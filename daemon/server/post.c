@@ -363,6 +363,9 @@ static enum status broadcast(struct server_set *set, const struct server_target 
                              const struct server_outgoing *out, struct server_done *done) {
     struct server_op *op = NULL;
     uint32_t others = set->set_count > 1 ? set->set_count - 1 : 0;
+    if (out->has_payload && !cast__fits(set, target, out->payload.size)) {
+        return STATUS_LIMIT;
+    }
     if (others) {
         struct server_op model = model_of(set, done);
         model.target = *target;

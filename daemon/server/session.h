@@ -265,6 +265,8 @@ void room__leave_all(struct session *session);
 
 /* cast.c */
 uint32_t path__hash(const struct server_set *set, struct slice path);
+/* Whether a payload of this size is within max-backlog of all servers that the target means. */
+bool cast__fits(const struct server_set *set, const struct server_target *target, size_t size);
 /* To this worker's sessions that the target names. Returns how many it was queued for. */
 uint32_t cast__local(struct server_set *set, const struct server_target *target,
                      const struct server_outgoing *out);

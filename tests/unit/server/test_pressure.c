@@ -188,6 +188,32 @@ static void a_small_reply_does_not_pass_a_large_one_that_waits(void **state) {
     }
 }
 
+/* proves W10 W16 */
+static void a_broadcast_larger_than_the_backlog_is_an_error(void **state) {
+    struct world *world = *state;
+    assert_int_equal(broadcast(world, BACKLOG + 1, true), STATUS_LIMIT);
+    assert_true(session_is_open(world->session));
+    assert_int_equal(net_backlog(&world->session->stream), 0);
+    const struct server_outgoing out = {.payload = {(const char *)world, BACKLOG + 1},
+                                        .has_payload = true}; /* it is not read */
+    const struct server_target any = {.path = SLICE("/none")}, other = {.server = SLICE("other")};
+    struct server_done done = {.fn = on_done, .context = world};
+    assert_int_equal(server_post(world->rig.set, &any, &out, &done), STATUS_LIMIT);
+    assert_int_equal(server_post(world->rig.set, &other, &out, &done), STATUS_OK);
+    assert_int_equal(broadcast(world, BACKLOG, false), STATUS_OK);
+}
+
+/* proves W10 */
+static void end_closes_also_who_is_too_slow_for_the_message(void **state) {
+    struct world *world = *state;
+    fill_with_broadcasts(world);
+    const uint64_t before = dropped(world);
+    assert_int_equal(broadcast(world, 3000, true), STATUS_OK);
+    assert_int_equal(dropped(world), before + 1);
+    assert_false(session_is_open(world->session));
+    RIG_UNTIL(&world->rig, peer_has(world->peer, "\x88\x02\x03\xe8"));
+}
+
 static void read_until_the_backlog_is_less(struct world *world) {
     const size_t before = net_backlog(&world->session->stream);
     for (int i = 0; i < RIG_TURNS && net_backlog(&world->session->stream) == before; i++) {
@@ -241,6 +267,8 @@ int main(void) {
         TEST(a_reply_that_waits_goes_before_broadcasts_that_may_be_dropped),
         TEST(a_broadcast_that_may_close_goes_by_the_backlog_alone),
         TEST(a_small_reply_does_not_pass_a_large_one_that_waits),
+        TEST(a_broadcast_larger_than_the_backlog_is_an_error),
+        TEST(end_closes_also_who_is_too_slow_for_the_message),
         TEST(a_ping_behind_output_that_moves_is_not_late),
         TEST(a_ping_that_has_left_is_late_without_a_pong),
     };
