@@ -242,7 +242,7 @@ def test_a_note_of_an_older_generation_outlives_it(start):
     holding.send(b"GET /held/1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
     daemon.log.wait("holding 1")
     waiting.send(b"GET /held/2 HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    harness.wait_for(lambda: daemon.manager_json("stats")["runs"]["waiting"] == 1, "one waits")
+    harness.wait_for(lambda: daemon.manager_json("stats")["runs"]["waiting"] == 2, "one waits in its step, one for its turn")
     daemon.write(files % 3)
     assert daemon.reload()["ok"]
     last.send(b"GET /held/3 HTTP/1.1\r\nHost: localhost\r\n\r\n")
