@@ -248,7 +248,8 @@ static struct event *hold(struct event *event) {
     from->is_held = true;
     copy->json.text = copy->request->body;
     copy->event.sources[EXPR_HTTP] = copy;
-    copy->event.held_bytes = sizeof *copy + event__request_bytes(copy->request);
+    copy->event.held_bytes =
+        sizeof *copy + event__request_bytes(copy->request) + copy->json.arena.used_bytes;
     return &copy->event;
 }
 

@@ -40,6 +40,9 @@ tasks:
   kept:
     triggers: [{http-request: {path: /kept, method: POST, respond: 200}}, {server-message: /kept}]
     actions: [{wait: 1h}]
+  json:
+    triggers: [{http-request: {path: /json, method: POST, respond: 200}}]
+    actions: [{log: "${HttpJson(0)}"}, {wait: 1h}]
   many:
     mode: {max: 2}
     triggers: [{http-request: {path: /many, respond: 200}}]
@@ -162,8 +165,8 @@ def waiting_runs(daemon, row):
     return status
 
 
-def let_go(daemon):
-    daemon.manager("task", "stop", "kept", check=0)
+def let_go(daemon, task="kept"):
+    daemon.manager("task", "stop", task, check=0)
     harness.wait_for(lambda: daemon.manager_json("stats")["runs"]["memory"] == 0, "what the runs kept is given back")
 
 
@@ -172,6 +175,14 @@ def waiting_bodies(daemon, row):
     for _ in range(row["count"]):
         status = daemon.http("POST", "/kept", body=b"x" * 600_000).status
     let_go(daemon)
+    return status
+
+
+def waiting_json(daemon, row):
+    """What was decoded is kept too, and larger than its text."""
+    for _ in range(row["count"]):
+        status = daemon.http("POST", "/json", body=b"[" + b"[]," * 250_000 + b"0]").status
+    let_go(daemon, "json")
     return status
 
 
