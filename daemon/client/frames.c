@@ -211,6 +211,9 @@ static void on_violation(struct client_link *link, const struct ws_message *fram
 /* NET_AGAIN: after a share that was used up, or after pressure. */
 static void go_on(struct client_link *link) {
     link->is_yielded = false;
+    if (link->state == LINK_CLOSING) {
+        tell_waiters(link, STATUS_CLOSED);
+    }
     if (link->state == LINK_CLOSED || link->is_held) {
         return;
     }
@@ -421,7 +424,7 @@ enum status frames__close(struct client_link *link, unsigned code, struct slice 
     link->close_code = (uint16_t)code;
     client__set_state(link->client, CLIENT_CONNECTED);
     net_stream_timer(&link->stream, frames__close_wait_ms(link));
-    if (link->is_held) { /* its close frame must be read */
+    if (link->is_held) { /* its close frame must be read, and nobody waits for room any more */
         link->is_held = false;
         net_stream_again(&link->stream);
     }

@@ -216,11 +216,24 @@ void session__fault(struct session *session, const char *kind, const char *text)
     }
 }
 
+/* Nothing more is sent. */
+static void turn_waiters_away(struct session *session) {
+    struct session_waiter *waiter;
+    while ((waiter = session->waiters) != NULL) {
+        session->waiters = waiter->next;
+        waiter->session = NULL;
+        waiter->ready(waiter, STATUS_CLOSED);
+    }
+}
+
 /* NET_AGAIN: after a share that was used up, after pressure, or to end what was doomed. */
 static void go_on(struct session *session) {
     session->is_yielded = false;
     if (session->state == SESSION_DOOMED) {
         execute_doom(session);
+    }
+    if (session->state == SESSION_CLOSING) {
+        turn_waiters_away(session);
     }
     if (session->state == SESSION_CLOSED || session->is_held) {
         return;
@@ -436,7 +449,7 @@ enum status session_close(struct session *session, unsigned code, struct slice r
     session->state = SESSION_CLOSING;
     session->close_code = (uint16_t)code;
     net_stream_timer(&session->stream, close_wait_ms(session));
-    if (session->is_held) { /* its close frame must be read */
+    if (session->is_held) { /* its close frame must be read, and nobody waits for room any more */
         session->is_held = false;
         net_stream_again(&session->stream);
     }
@@ -513,12 +526,7 @@ static void end(struct session *session, const struct server_close *close) {
     }
     net_count(&session->server->counters->closes[ws_code_class(close->code)][close->by], 1);
     session__gone(session);
-    struct session_waiter *waiter;
-    while ((waiter = session->waiters) != NULL) {
-        session->waiters = waiter->next;
-        waiter->session = NULL;
-        waiter->ready(waiter, STATUS_CLOSED);
-    }
+    turn_waiters_away(session);
     if (set->events->on_close) {
         set->events->on_close(set->context, session, close);
     }

@@ -1,5 +1,5 @@
-/* Keep-alive of a connection that is past its backlog: it is not read, so neither is its pong.
- * And of one whose ping waits behind what it sends. */
+/* A connection that is past its backlog: it is not read, so neither is its pong. And one whose ping
+ * waits behind what it sends. */
 #include "client/internal.h"
 #include "tests/unit/client/peer.h"
 
@@ -58,6 +58,22 @@ static void a_connection_let_go_is_lost_without_a_pong(void **state) {
     wait_for(fixture, "close:1006");
 }
 
+/* The clock stands. */
+static void who_waits_hears_of_our_close_before_the_peer_answers_it(void **state) {
+    struct fixture *fixture = *state;
+    const struct client_order close = {
+        .verb = CLIENT_CLOSE_LINK, .client = SLICE("c"), .code = 4000, .reason = SLICE("why")};
+    open_one(fixture);
+    fill_backlog(fixture);
+    assert_int_equal(order(fixture, &close), STATUS_OK);
+    assert_false(fixture->is_done); /* never inside the call */
+    for (int i = 0; i < TURNS_MAX && !fixture->is_done; i++)
+        net_loop_turn(fixture->loop, 0);
+    assert_true(fixture->is_done);
+    assert_int_equal(fixture->done_status, STATUS_CLOSED);
+    assert_string_equal(fixture->log, "connected open");
+}
+
 static void limit_buffer(int fd, int which) {
     const int bytes = 32768;
     assert_int_equal(setsockopt(fd, SOL_SOCKET, which, &bytes, sizeof(bytes)), 0);
@@ -97,6 +113,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_pong_that_could_not_be_read_is_in_time),
         TEST(a_connection_let_go_is_lost_without_a_pong),
+        TEST(who_waits_hears_of_our_close_before_the_peer_answers_it),
         TEST(a_ping_behind_output_that_moves_is_not_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

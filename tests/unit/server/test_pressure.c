@@ -214,6 +214,21 @@ static void end_closes_also_who_is_too_slow_for_the_message(void **state) {
     RIG_UNTIL(&world->rig, peer_has(world->peer, "\x88\x02\x03\xe8"));
 }
 
+/* proves W5. The clock stands. */
+static void who_waits_hears_of_our_close_before_the_peer_answers_it(void **state) {
+    struct world *world = *state;
+    struct post posts[2];
+    fill_with_replies(world, &posts[0], 'r', 100000);
+    assert_int_equal(reply(world, &posts[1], 's', 10), STATUS_AGAIN);
+    assert_int_equal(session_close(world->session, 4000, SLICE("why")), STATUS_OK);
+    assert_false(posts[0].is_done); /* never inside the call */
+    RIG_UNTIL(&world->rig, posts[0].is_done && posts[1].is_done);
+    for (size_t i = 0; i < ARRAY_SIZE(posts); i++) {
+        assert_int_equal(posts[i].status, STATUS_CLOSED);
+    }
+    assert_int_equal(world->closes, 0);
+}
+
 static void read_until_the_backlog_is_less(struct world *world) {
     const size_t before = net_backlog(&world->session->stream);
     for (int i = 0; i < RIG_TURNS && net_backlog(&world->session->stream) == before; i++) {
@@ -269,6 +284,7 @@ int main(void) {
         TEST(a_small_reply_does_not_pass_a_large_one_that_waits),
         TEST(a_broadcast_larger_than_the_backlog_is_an_error),
         TEST(end_closes_also_who_is_too_slow_for_the_message),
+        TEST(who_waits_hears_of_our_close_before_the_peer_answers_it),
         TEST(a_ping_behind_output_that_moves_is_not_late),
         TEST(a_ping_that_has_left_is_late_without_a_pong),
     };
