@@ -11,8 +11,9 @@ struct beat {
     const struct trigger *trigger; /* of the present program */
     struct net_timer timer;
     uint64_t interval_ms, due_ms;
-    uint32_t refs; /* the list's and the run's */
-    bool is_running, is_held, is_stale;
+    uint32_t refs;  /* the list's, the run's, and one for each further hold */
+    uint32_t holds; /* more than one while a task in place of another takes the event over */
+    bool is_running, is_stale;
     size_t id_size;
     char id[]; /* of the task */
 };
@@ -133,19 +134,21 @@ static void on_due(struct net_timer *timer) {
 
 /* It borrows nothing, and stays in its place. */
 static struct event *hold(struct event *event) {
-    ((struct beat *)event)->is_held = true;
+    struct beat *beat = (struct beat *)event;
+    beat->refs += beat->holds > 0; /* the first one has the run's own */
+    beat->holds++;
     return event;
 }
 
 static void release(struct event *event) {
     struct beat *beat = (struct beat *)event;
-    beat->is_held = false;
+    beat->holds--;
     unref(beat);
 }
 
 static void over(struct beat *beat) {
     beat->is_running = false;
-    if (!beat->is_held)
+    if (!beat->holds)
         unref(beat);
 }
 

@@ -100,3 +100,28 @@ def test_every_wants_a_duration(start):
     """proves T17 T1"""
     done = start.check("tasks: {t: {triggers: [{every: 5}], actions: []}}")
     assert done.returncode == 78 and '"interval" must have a unit, as in 30s' in done.stdout
+
+
+def test_a_beat_that_goes_to_another_task_while_one_runs(start):
+    """What waits for the beat loses its place to another event, and the task in place of it waits in turn. proves T15 T10"""
+    d = start("""
+        tasks:
+          t:
+            triggers: [{every: 20ms}, {http-request: /t}]
+            mode: {type: queued, max-waiting: 1, overflow: drop-oldest, on-refused: instead}
+            actions: [{wait: 100ms}]
+          instead:
+            actions: [{wait: 10ms}, {log: "in place of [${HttpPath}]"}]
+    """, workers=1)
+    peers = []
+
+    def ask_until_beats_lost_their_place():
+        peer = d.raw()
+        peer.send(b"GET /t HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        peers.append(peer)
+        return len(d.log.find("in place of []")) >= 5
+    harness.wait_for(ask_until_beats_lost_their_place, "five beats were dropped for requests")
+    d.manager("task", "disable", "t", check=0)
+    d.manager("task", "stop", "t", check=0)
+    for peer in peers:
+        peer.close()
