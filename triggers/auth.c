@@ -75,6 +75,10 @@ static bool check_text(struct prepare *prepare, const struct trigger_hmac *hmac,
 static bool prepare_hmac(struct prepare *prepare, struct trigger_hmac *hmac, size_t offset) {
     bool is_good = prepare_secret(prepare, offset + offsetof(struct trigger_hmac, name), hmac->name,
                                   &hmac->signature.secret);
+    if (is_good && !hmac->signature.secret.size)
+        is_good = prepare_error(prepare, offset + offsetof(struct trigger_hmac, name),
+                                "secret \"" SLICE_FMT "\" is empty, so anyone could sign",
+                                SLICE_ARG(hmac->name));
     size_t text = offset + offsetof(struct trigger_hmac, text);
     if (hmac->text)
         return check_text(prepare, hmac, text) && is_good;

@@ -297,6 +297,18 @@ def test_wrong_auth_is_an_error_that_names_it(start, auth, message):
     assert done.returncode == 78 and message in done.stdout, done.stdout
 
 
+@pytest.mark.parametrize("content", ["", "\n"])
+def test_an_empty_secret_guards_nothing(start, content):
+    """A file that was cut short leaves the guard as it was: with an empty key anybody could sign. proves S17"""
+    before = files()
+    name = next(name for name in before if name.startswith("github"))
+    done = start.check({**before, name: content})
+    assert done.returncode == 78 and 'secret "github" is empty, so anyone could sign' in done.stdout, done.stdout
+    d = start(before)
+    d.write({name: content})
+    assert not d.reload()["ok"]
+
+
 def test_manager_needs_no_credentials(daemon):
     """Who may talk to the daemon's own socket may change its files anyway. proves S17"""
     ran = daemon.manager_json("task", "run", "bearer", "--request", "GET /bearer")
