@@ -14,6 +14,8 @@
 
 #include "crypto/crypto.h"
 
+#define LOCKED_MS 20 /* until it is tried again */
+
 struct write_args {
     struct slice file, root, text, binary;
     bool append;
@@ -25,12 +27,15 @@ struct writing { /* one heap block with its texts; belongs to the pool while tha
     char *path;
     struct slice bytes;
     bool append;
-    int error; /* errno, or 0 */
+    bool is_working; /* in the pool, or on its way there and back */
+    int error;       /* errno, or 0; EWOULDBLOCK: another one holds the file's lock */
 };
 
 static bool write_prepare(struct prepare *prepare, void *args);
 static enum step_state write_start(struct step *step, const void *args);
 static void write_cancel(struct step *step);
+static bool begin_work(struct writing *writing);
+static void on_locked_over(struct step *step);
 static void on_work(uv_work_t *work);
 static void on_done(uv_work_t *work, int status);
 static int append_to(const struct writing *writing);
@@ -114,18 +119,26 @@ static enum step_state write_start(struct step *step, const void *args) {
     struct writing *writing = writing_new(step, &wanted);
     if (!writing)
         return action__no_memory(step);
-    if (uv_queue_work(net_loop_uv(action__host(step)->loop), &writing->work, on_work, on_done)) {
+    writing->step = step;
+    if (!begin_work(writing)) {
         free(writing);
         return action__no_memory(step);
     }
-    writing->step = step;
     step_set_data(step, writing);
     return STEP_PENDING;
+}
+
+static bool begin_work(struct writing *writing) {
+    uv_loop_t *loop = net_loop_uv(action__host(writing->step)->loop);
+    writing->is_working = uv_queue_work(loop, &writing->work, on_work, on_done) == 0;
+    return writing->is_working;
 }
 
 static void write_cancel(struct step *step) {
     struct writing *writing = step_data(step);
     writing->step = NULL; /* what has begun is finished: half of it would be worse */
+    if (!writing->is_working)
+        free(writing);
 }
 
 static void on_done(uv_work_t *work, int status) {
@@ -133,6 +146,11 @@ static void on_done(uv_work_t *work, int status) {
     struct step *step = writing->step;
     enum step_state state = STEP_DONE;
     (void)status; /* nobody cancels the work itself */
+    writing->is_working = false;
+    if (step && writing->error == EWOULDBLOCK) {
+        step_wait(step, LOCKED_MS, on_locked_over);
+        return;
+    }
     if (step && writing->error == EXDEV)
         state = step_fail(step, writing->error, "\"%s\" would leave \"root\"", writing->path);
     else if (step && writing->error)
@@ -141,6 +159,14 @@ static void on_done(uv_work_t *work, int status) {
     free(writing);
     if (step)
         step_finish(step, state);
+}
+
+static void on_locked_over(struct step *step) {
+    struct writing *writing = step_data(step);
+    if (begin_work(writing))
+        return;
+    free(writing);
+    step_finish(step, action__no_memory(step));
 }
 
 /* ---- in the pool --------------------------------------------------------------------------------
@@ -164,10 +190,11 @@ static int write_all(int fd, struct slice bytes) {
     return 0;
 }
 
-/* Under a lock, so that what is taken back is ours. */
+/* Under a lock, so that what is taken back is ours. Whoever else holds it may do so for as long as
+ * they like: no thread of the pool waits for them. */
 static int append_locked(int fd, struct slice bytes) {
     struct stat before;
-    if (flock(fd, LOCK_EX) || fstat(fd, &before))
+    if (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &before))
         return errno;
     if (!S_ISREG(before.st_mode))
         return EINVAL;

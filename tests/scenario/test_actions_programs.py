@@ -1,4 +1,5 @@
 """run-program, run-task, stop-task, write-file, log and wait of the real daemon."""
+import fcntl
 import os
 import pathlib
 import subprocess
@@ -291,3 +292,34 @@ def test_files_are_written_inside_their_root_alone(start):
     assert d.http("GET", "/?f=link").text == "ok"  # the link is replaced, not followed
     assert not (d.folder / "out").exists()
     assert sorted(p.name for p in (d.folder / "in").iterdir()) == ["a", "link"]
+
+
+def test_a_file_that_another_program_locks_holds_up_nobody(start):
+    """Appends wait for it, and end at their timeout; files are served meanwhile. proves T11"""
+    d = start({"bellwire.yaml": """
+        servers: {main: {bind: "127.0.0.1:0"}}
+        tasks:
+          add:
+            triggers: [{http-request: "/add/{text}"}]
+            actions: [{write-file: {file: lines, text: "${HttpPathParam(text)}", append: true}}, {http-response: done}]
+          impatient:
+            triggers: [{http-request: /impatient}]
+            actions:
+              - write-file: {file: lines, text: never, append: true}
+                timeout: 50ms
+                on-error: continue
+              - http-response: "${LastErrorDescription}"
+          page:
+            triggers: [{http-request: /page}]
+            actions: [{http-response: {file: page.txt}}]
+        """, "page.txt": "a page", "lines": ""})
+    with open(d.folder / "lines", "rb") as lines:
+        fcntl.flock(lines, fcntl.LOCK_EX)
+        adding = [d.raw() for _ in range(8)]  # more than the pool has threads
+        for number, peer in enumerate(adding):
+            peer.send(f"GET /add/{number} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert d.http("GET", "/impatient").text == "no end within 50ms"
+        assert d.http("GET", "/page").text == "a page"
+    for peer in adding:
+        assert peer.response().body == b"done"
+    assert sorted((d.folder / "lines").read_text()) == list("01234567")
