@@ -116,8 +116,12 @@ static char *spell_list(const json_t *list) {
 
 /* A peer's control characters must not reach the terminal. */
 static void print_plain(const char *text) {
-    for (; *text; text++)
-        (void)putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
+    for (; *text; text++) {
+        bool is_c1 = (unsigned char)text[0] == 0xc2 && (unsigned char)text[1] >= 0x80 &&
+                     (unsigned char)text[1] < 0xa0; /* U+0080 .. U+009F */
+        text += is_c1;
+        (void)putchar(is_c1 || (unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
+    }
 }
 
 /* ---- tables ---------------------------------------------------------------------------------- */

@@ -214,3 +214,16 @@ def test_numbers_are_shown_as_they_were_set(start):
         assert f"value    {shown}\n" in d.manager("var", "get", "x", check=0).stdout
     d.manager("var", "set", "x", "--json", '{"tea": 4.2}', check=0)
     assert '{"tea":4.2} ' in d.manager("var", "list", check=0).stdout
+
+
+def test_control_characters_of_a_peer_do_not_reach_the_terminal(start):
+    """Neither those of ASCII nor U+0080 to U+009F, of which one begins a terminal's commands. proves D9"""
+    d = start("""
+        tasks:
+          keep:
+            triggers: [{http-request: {path: /keep, method: POST}}]
+            actions: [{set: {global.said: "${HttpBody}"}}, {http-response: ok}]
+    """)
+    assert d.http("POST", "/keep", "a\u009b31mb\x1bc\u00a0ä\x7f".encode()).status == 200
+    shown = harness.wait_for(lambda: d.manager("var", "list").stdout, "it is kept")
+    assert "a?31mb?c\u00a0ä?" in shown, shown
