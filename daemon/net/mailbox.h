@@ -3,8 +3,8 @@
  * A mailbox has three lanes. A turn runs what has come in the first two, then up to 1,024 messages
  * of the third:
  *
- * control  what the daemon's own control thread asks for: nothing that peers do fills it or keeps
- *          it waiting. net_post_control() is bounded, for what can be told that there is no room;
+ * control  what the daemon's own control thread asks for: nothing that peers do fills it.
+ *          net_post_control() is bounded, for what can be told that there is no room;
  *          net_post_order() never refuses, for callers that have few of them on the way.
  * answers  to what the receiving loop has asked for: that bounds them, and they are never refused.
  * work     all that peers can cause: bounded.
