@@ -75,12 +75,18 @@ void dispatch__note_refusal(struct triggers *triggers, const struct server_reque
                         gate__seen(triggers));
 }
 
-static void log_unknown_path(struct triggers *triggers, const struct trigger_server *server,
-                             const struct server_request *request) {
+static bool may_log_refusal(struct triggers *triggers) {
     uint64_t now_ms = net_loop_now_ms(triggers->loop);
     if (triggers->refusals_logged_ms && now_ms - triggers->refusals_logged_ms < REFUSAL_LOG_MS)
-        return;
+        return false;
     triggers->refusals_logged_ms = now_ms;
+    return true;
+}
+
+static void log_unknown_path(struct triggers *triggers, const struct trigger_server *server,
+                             const struct server_request *request) {
+    if (!may_log_refusal(triggers))
+        return;
     char known[512] = "";
     size_t used = 0;
     for (size_t i = 0; server && i < server->ws_count && used < sizeof known; i++) {
@@ -139,6 +145,26 @@ static const struct trigger *best_of(const struct http_router *router, struct sl
     return route ? route->value : NULL;
 }
 
+/* A task that would have guarded or decided the handshake is disabled, and no other does so. */
+static bool is_closed(struct triggers *triggers, const struct trigger_server *server,
+                      const struct server_request *request, const struct trigger *guard,
+                      const struct trigger *decider) {
+    struct slice path = request->http.path;
+    const struct trigger *closed = guard ? NULL : best_of(server->closed_guards, path);
+    if (!closed && !decider)
+        closed = best_of(server->closed_deciders, path);
+    if (!closed)
+        return false;
+    if (may_log_refusal(triggers)) {
+        const struct log_place where = {.server = request->config->options.id};
+        log_line(LOG_INFO, &where,
+                 "refused a WebSocket to " SLICE_FMT ": task \"" SLICE_FMT
+                 "\", which decides about it, is disabled",
+                 SLICE_ARG(path), SLICE_ARG(closed->task->id));
+    }
+    return true;
+}
+
 static void head_of_upgrade(struct triggers *triggers, const struct trigger_server *server,
                             struct server_request *request, struct server_route *out) {
     struct slice path = request->http.path;
@@ -150,6 +176,11 @@ static void head_of_upgrade(struct triggers *triggers, const struct trigger_serv
     }
     const struct trigger *guard = best_of(server->guards, path);
     const struct trigger *decider = best_of(server->deciders, path);
+    if (is_closed(triggers, server, request, guard, decider)) {
+        out->status = 404;
+        (void)note_request(triggers, request); /* `why` tells of the disabled task */
+        return;
+    }
     const struct trigger_upgrade *own = guard ? guard->args : NULL;
     gate__auth(triggers, request, own ? &own->auth : NULL, out);
     if (out->status)

@@ -151,6 +151,8 @@ struct trigger_server {
     struct http_router *http, *ws; /* routes hold a const struct trigger * */
     struct http_router *deciders;  /* of manual handshakes */
     struct http_router *guards;    /* of handshakes with credentials of their own */
+    /* Those of disabled tasks: what they would decide or guard stays shut. */
+    struct http_router *closed_deciders, *closed_guards;
     const struct http_route *ws_routes;
     size_t http_count, ws_count;
 };

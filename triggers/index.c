@@ -25,6 +25,10 @@ static enum status build_server(struct trigger_index *index, const struct progra
                                 struct trigger_server *server, struct config_diag *diag);
 static enum status build_upgrades(struct trigger_index *index, struct trigger_server *server,
                                   struct config_diag *diag);
+static enum status build_closed(struct trigger_index *index, const struct program *program,
+                                struct trigger_server *server,
+                                bool (*fits)(const struct trigger *trigger),
+                                struct http_router **out);
 static void report(struct config_diag *diag, const struct http_conflict *conflict);
 
 static bool is_http(const struct trigger *trigger) {
@@ -220,7 +224,10 @@ static enum status build_server(struct trigger_index *index, const struct progra
         report(diag, conflict);
     status =
         status ? status : http_router_build(&index->arena, ws, server->ws_count, NULL, &server->ws);
-    return status ? status : build_upgrades(index, server, diag);
+    status = status ? status : build_upgrades(index, server, diag);
+    status = status ? status
+                    : build_closed(index, program, server, is_decider, &server->closed_deciders);
+    return status ? status : build_closed(index, program, server, is_guard, &server->closed_guards);
 }
 
 /* Of the routes of sessions, those whose triggers `fits` picks. */
@@ -249,6 +256,42 @@ static enum status build_upgrades(struct trigger_index *index, struct trigger_se
     if (status || diag->errors > errors) /* one that does both is told of once */
         return status;
     return build_some(index, server, is_guard, diag, &server->guards);
+}
+
+/* The triggers of a disabled task that `fits` picks, into `routes` (NULL: they are counted). */
+static size_t take_closed(const struct task *task, const struct trigger_server *server,
+                          bool (*fits)(const struct trigger *trigger), struct http_route *routes) {
+    size_t count = 0;
+    for (size_t i = 0; !task->is_enabled && i < task->trigger_count; i++) {
+        const struct trigger *trigger = &task->triggers[i];
+        const struct trigger_path *path = trigger->args;
+        if (!fits(trigger) || !slice_equal(path->server, server->id))
+            continue;
+        if (routes)
+            routes[count] =
+                (struct http_route){.pattern = path->pattern, .value = (void *)(uintptr_t)trigger};
+        count++;
+    }
+    return count;
+}
+
+/* Disabled tasks may have the same paths as others: no conflict is told of. */
+static enum status build_closed(struct trigger_index *index, const struct program *program,
+                                struct trigger_server *server,
+                                bool (*fits)(const struct trigger *trigger),
+                                struct http_router **out) {
+    size_t count = 0;
+    for (size_t i = 0; i < program_task_count(program); i++)
+        count += take_closed(program_task(program, i), server, fits, NULL);
+    if (count == 0)
+        return STATUS_OK;
+    struct http_route *routes = arena_alloc(&index->arena, count * sizeof *routes);
+    if (!routes)
+        return STATUS_NO_MEMORY;
+    count = 0;
+    for (size_t i = 0; i < program_task_count(program); i++)
+        count += take_closed(program_task(program, i), server, fits, routes + count);
+    return http_router_build(&index->arena, routes, count, NULL, out);
 }
 
 static void report(struct config_diag *diag, const struct http_conflict *conflict) {

@@ -344,3 +344,41 @@ def test_a_handshake_behind_a_request_that_waits(start):
     peer.send(b"\x81\x82\0\0\0\0hi")
     assert peer.recv_exact(4) == b"\x81\x02hi"
     peer.close()
+
+
+def test_what_a_disabled_task_guards_stays_shut(start):
+    """Its paths are 404, also where another task would be glad of the session. proves W2 D7"""
+    config = """
+        tasks:
+          guard:
+            enabled: %s
+            triggers: [{server-upgrade: {path: /guarded, auth: {bearer: {file: tokens}}}}]
+            actions: []
+          decider:
+            triggers: [{server-upgrade: {path: /decided, mode: manual}}]
+            actions: [{reject-upgrade: {status: 403}}]
+          told:
+            triggers: [{server-upgrade: /open}]
+            actions: []
+          echo:
+            triggers: [{server-message: "/{any}"}]
+            actions: [{send-message: "${WsMessage}"}]
+    """
+    daemon = start({"bellwire.yaml": config % "true", "tokens": "secret\n"})
+
+    def status(path, **headers):
+        peer = daemon.ws(path, headers=list(headers.items()), check=False)
+        peer.close() if peer.status == 101 else None
+        return peer.status
+    bearer = {"Authorization": "Bearer secret"}
+    assert [status("/guarded"), status("/guarded", **bearer), status("/decided"), status("/open")] == [401, 101, 403, 101]
+    for task in ("guard", "decider", "told"):
+        daemon.manager("task", "disable", task, check=0)
+    assert [status("/guarded"), status("/guarded", **bearer), status("/decided"), status("/open")] == [404, 404, 404, 101]
+    daemon.log.wait('which decides about it, is disabled')
+    for task in ("guard", "decider"):
+        daemon.manager("task", "enable", task, check=0)
+    assert [status("/guarded"), status("/guarded", **bearer), status("/decided")] == [401, 101, 403]
+    daemon.write({"bellwire.yaml": config % "false"})
+    assert daemon.reload()["ok"]
+    assert [status("/guarded", **bearer), status("/open")] == [404, 101]
