@@ -176,6 +176,13 @@ static void on_message(struct client_link *link, const struct ws_message *messag
     }
 }
 
+/* Of LINK_CLOSING. */
+static struct client_close our_close(const struct client_link *link) {
+    return (struct client_close){.code = link->close_code,
+                                 .reason = {link->close_reason, link->close_reason_size},
+                                 .by = CLIENT_BY_LOCAL};
+}
+
 static void on_peer_close(struct client_link *link, const struct ws_message *frame) {
     struct client_close close = {
         .code = frame->code, .reason = frame->payload, .by = CLIENT_BY_PEER};
@@ -186,7 +193,7 @@ static void on_peer_close(struct client_link *link, const struct ws_message *fra
                    (struct slice){(const char *)payload, size > 0 ? (size_t)size : 0});
     }
     if (link->state == LINK_CLOSING) {
-        close = (struct client_close){.code = link->close_code, .by = CLIENT_BY_LOCAL};
+        close = our_close(link);
     } else {
         (void)send_close(link, frame->code, SLICE_NONE); /* a lost stream needs no answer */
     }
@@ -422,6 +429,10 @@ enum status frames__close(struct client_link *link, unsigned code, struct slice 
     }
     link->state = LINK_CLOSING;
     link->close_code = (uint16_t)code;
+    link->close_reason_size = (uint8_t)reason.size; /* within WS_REASON_MAX: it was sent */
+    if (reason.size) {
+        memcpy(link->close_reason, reason.bytes, reason.size);
+    }
     client__set_state(link->client, CLIENT_CONNECTED);
     net_stream_timer(&link->stream, frames__close_wait_ms(link));
     if (link->is_held) { /* its close frame must be read, and nobody waits for room any more */
@@ -438,7 +449,7 @@ static void on_lost(struct client_link *link) {
         return;
     }
     if (link->state == LINK_CLOSING) {
-        close = (struct client_close){.code = link->close_code, .by = CLIENT_BY_LOCAL};
+        close = our_close(link);
     }
     net_stream_close(&link->stream);
     end(link, &close);

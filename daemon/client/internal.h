@@ -53,7 +53,9 @@ struct client_link {
     uint64_t pinged_ms;   /* since when a pong may come; 0: no ping is out */
     uint32_t refs;        /* the client's one and those of client_link_ref() */
     uint16_t close_code;
-    uint8_t state; /* enum link_state */
+    uint8_t close_reason_size;
+    char close_reason[WS_REASON_MAX]; /* these three: ours, of LINK_CLOSING */
+    uint8_t state;                    /* enum link_state */
     bool has_stream;
     bool was_open;
     bool ping_waits; /* it is behind other output still */

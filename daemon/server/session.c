@@ -2,6 +2,7 @@
  * close handshake, and the loss of the peer. on_close is called from the stream's
  * handler only, never from inside a call of the API. */
 #include <errno.h>
+#include <stdlib.h>
 #include "server/session.h"
 
 /* A payload below it is copied behind its header; a larger one goes as it is. */
@@ -178,11 +179,21 @@ uint32_t session_depth(const struct session *session) {
     return session->way ? net_own_depth(way_of(session), NET_OWN_SERVER, session->messages_in) : 0;
 }
 
+/* Of SESSION_CLOSING. */
+static struct server_close our_close(const struct session *session) {
+    struct server_close close = {.code = session->close_code, .by = SERVER_BY_LOCAL};
+    if (session->close_reason) {
+        close.reason =
+            (struct slice){(const char *)session->close_reason + 1, session->close_reason[0]};
+    }
+    return close;
+}
+
 static void on_peer_close(struct session *session, const struct ws_message *frame) {
     struct server_close close = {
         .code = frame->code, .reason = frame->payload, .by = SERVER_BY_PEER};
     if (session->state == SESSION_CLOSING) {
-        close = (struct server_close){.code = session->close_code, .by = SERVER_BY_LOCAL};
+        close = our_close(session);
     } else {
         (void)send_close(session, frame->code, SLICE_NONE); /* a lost stream needs no answer */
     }
@@ -438,6 +449,16 @@ void session__end_service(struct session *session) {
     }
 }
 
+/* For on_close. It goes without where there is no memory. */
+static uint8_t *keep_reason(struct slice reason) {
+    uint8_t *kept = reason.size ? malloc(1 + reason.size) : NULL;
+    if (kept) {
+        kept[0] = (uint8_t)reason.size; /* within WS_REASON_MAX: it was sent */
+        memcpy(kept + 1, reason.bytes, reason.size);
+    }
+    return kept;
+}
+
 enum status session_close(struct session *session, unsigned code, struct slice reason) {
     if (session->state != SESSION_OPEN) {
         return STATUS_CLOSED;
@@ -448,6 +469,7 @@ enum status session_close(struct session *session, unsigned code, struct slice r
     }
     session->state = SESSION_CLOSING;
     session->close_code = (uint16_t)code;
+    session->close_reason = keep_reason(reason);
     net_stream_timer(&session->stream, close_wait_ms(session));
     if (session->is_held) { /* its close frame must be read, and nobody waits for room any more */
         session->is_held = false;
@@ -485,7 +507,7 @@ static void on_lost(struct session *session) {
         return;
     }
     if (session->state == SESSION_CLOSING) {
-        close = (struct server_close){.code = session->close_code, .by = SERVER_BY_LOCAL};
+        close = our_close(session);
     }
     net_stream_close(&session->stream);
     end(session, &close);
@@ -520,6 +542,7 @@ static void end(struct session *session, const struct server_close *close) {
     static const char *const names[] = {
         [SERVER_BY_LOCAL] = "us", [SERVER_BY_PEER] = "the peer", [SERVER_BY_LOST] = "a lost peer"};
     struct server_set *set = session->server->set;
+    uint8_t *reason = session->state == SESSION_CLOSING ? session->close_reason : NULL;
     session->state = SESSION_CLOSED;
     if (note__is_on(session)) {
         note__line(session, "the session was closed by %s with %u", names[close->by], close->code);
@@ -530,4 +553,5 @@ static void end(struct session *session, const struct server_close *close) {
     if (set->events->on_close) {
         set->events->on_close(set->context, session, close);
     }
+    free(reason);
 }

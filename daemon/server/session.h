@@ -96,11 +96,14 @@ struct session {
     struct session_waiter *waiters;
     void *attachments[2];
     uint64_t since_wall_ms, messages_in, messages_out;
-    uint64_t seen_ms;     /* when the peer last sent something */
-    uint64_t pinged_ms;   /* since when a pong may come, where is_pinged */
-    uint64_t progress_ms; /* when output was last seen to move, or not to be stuck */
-    uint32_t out_mark;    /* low bits of stream.bytes_out at progress_ms */
-    uint32_t index;       /* in server->members */
+    uint64_t seen_ms;   /* when the peer last sent something */
+    uint64_t pinged_ms; /* since when a pong may come, where is_pinged */
+    union {
+        uint64_t progress_ms;  /* when output was last seen to move, or not to be stuck */
+        uint8_t *close_reason; /* SESSION_CLOSING: ours, heap, behind its size; or NULL */
+    };
+    uint32_t out_mark; /* low bits of stream.bytes_out at progress_ms */
+    uint32_t index;    /* in server->members */
     uint32_t path_hash;
     uint32_t refs; /* the stream's one and those of session_ref() */
     uint16_t close_code;

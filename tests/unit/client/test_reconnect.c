@@ -179,7 +179,7 @@ static void a_disconnect_closes_and_does_not_come_back(void **state) {
                         "enough",
                         8);
     send_bytes(fixture, "\x88\x02\x0f\xa0", 4);
-    wait_for(fixture, "close:4000:local:");
+    wait_for(fixture, "close:4000:local:enough");
     wait_for_end(fixture);
     hang_up(fixture);
     for (int i = 0; i < 10; i++)

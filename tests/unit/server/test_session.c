@@ -267,6 +267,7 @@ static void our_close_waits_for_the_peers_answer(void **state) {
     assert_string_equal(world->log, "now\n");
     assert_int_equal(world->closes, 1);
     assert_int_equal(world->close.code, 4000);
+    assert_string_equal(world->reason, "enough");
     assert_int_equal(world->close.by, SERVER_BY_LOCAL);
     peer_free(peer);
 }
@@ -281,7 +282,7 @@ static void a_peer_that_never_answers_our_close_is_closed_after_a_while(void **s
     rig_pass(&world->rig, 10010);
     RIG_UNTIL(&world->rig, peer_is_over(peer));
     assert_int_equal(world->closes, 1);
-    assert_int_equal(world->close.code, 4000);
+    assert_string_equal(world->reason, "enough"); /* of our frame */
     peer_free(peer);
 }
 
