@@ -271,6 +271,27 @@ static bool is_past_backlog(struct client_link *link, size_t size) {
     return backlog > 0 && backlog + size > max;
 }
 
+/* Whether a message may be queued now. Who waits already comes first, in the order of the sends. */
+static bool has_room(struct client_link *link, size_t size) {
+    bool is_offered = link->offer == LINK_OFFER_MADE;
+    link->offer = LINK_OFFER_NONE;
+    if (!list_is_empty(&link->waiters) && !is_offered) {
+        return false;
+    }
+    if (!is_past_backlog(link, size)) {
+        return true;
+    }
+    link->offer = is_offered ? LINK_OFFER_REFUSED : LINK_OFFER_NONE;
+    hold(link);
+    return false;
+}
+
+void frames__wait(struct client_link *link, struct link_waiter *waiter) {
+    bool is_first = link->offer == LINK_OFFER_REFUSED;
+    link->offer = LINK_OFFER_NONE;
+    list_append(is_first ? link->waiters.next : &link->waiters, &waiter->node);
+}
+
 enum status frames__send(struct client_link *link, const struct client_outgoing *out) {
     if (link->state != LINK_OPEN) {
         return STATUS_CLOSED;
@@ -279,8 +300,7 @@ enum status frames__send(struct client_link *link, const struct client_outgoing 
         if (out->payload.size > link__bounds(link)->max_backlog_bytes) {
             return STATUS_LIMIT;
         }
-        if (is_past_backlog(link, out->payload.size + WS_HEADER_MAX)) {
-            hold(link);
+        if (!has_room(link, out->payload.size + WS_HEADER_MAX)) {
             return STATUS_AGAIN;
         }
         struct slice payload = out->payload;
@@ -324,7 +344,9 @@ static void tell_waiters(struct client_link *link, enum status status) {
     while (!list_is_empty(&link->waiters) && (status != STATUS_OK || !link->is_held)) {
         struct link_waiter *waiter = CONTAINER_OF(link->waiters.next, struct link_waiter, node);
         list_remove(&waiter->node);
+        link->offer = status == STATUS_OK ? LINK_OFFER_MADE : LINK_OFFER_NONE;
         waiter->ready(waiter, status);
+        link->offer = LINK_OFFER_NONE;
     }
 }
 

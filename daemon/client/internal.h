@@ -26,6 +26,11 @@ struct link_rest { /* received, not parsed yet */
     uint32_t at, size, capacity;
     uint8_t bytes[];
 };
+enum link_offer { /* of room, to one who waits */
+                  LINK_OFFER_NONE,
+                  LINK_OFFER_MADE, /* the next message is that one's, and goes before the others */
+                  LINK_OFFER_REFUSED, /* there was too little; it keeps its place */
+};
 struct link_waiter { /* one who waits for room */
     struct list node;
     void (*ready)(struct link_waiter *waiter,
@@ -58,6 +63,7 @@ struct client_link {
     uint8_t state;                    /* enum link_state */
     bool has_stream;
     bool was_open;
+    uint8_t offer;   /* enum link_offer */
     bool ping_waits; /* it is behind other output still */
     bool is_held;    /* past its backlog: neither read nor parsed */
     bool is_yielded; /* took its share of this turn; goes on in NET_AGAIN */
@@ -159,6 +165,7 @@ void frames__begin(struct client_link *link); /* tells on_open */
 void frames__on_event(struct net_stream *stream, enum net_event event, struct net_bytes data);
 void frames__input(struct client_link *link, struct net_bytes data);
 enum status frames__send(struct client_link *link, const struct client_outgoing *out);
+void frames__wait(struct client_link *link, struct link_waiter *waiter); /* after STATUS_AGAIN */
 /* How long the peer may take to answer our close frame. */
 uint64_t frames__close_wait_ms(const struct client_link *link);
 enum status frames__close(struct client_link *link, unsigned code, struct slice reason);

@@ -200,7 +200,7 @@ static void park(struct client_op *op, struct client *client, struct client_link
         op->link = client_link_ref(link);
     }
     op->waiter.ready = on_room_for_message;
-    list_append(&link->waiters, &op->waiter.node);
+    frames__wait(link, &op->waiter);
 }
 
 static void on_room_for_message(struct link_waiter *waiter, enum status status) {

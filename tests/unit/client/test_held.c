@@ -3,6 +3,11 @@
 #include "client/internal.h"
 #include "tests/unit/client/peer.h"
 
+static void limit_buffer(int fd, int which) {
+    const int bytes = 32768;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, which, &bytes, sizeof(bytes)), 0);
+}
+
 static void fill_backlog(struct fixture *fixture) {
     static char bytes[100000];
     const struct client_order send = {
@@ -74,9 +79,43 @@ static void who_waits_hears_of_our_close_before_the_peer_answers_it(void **state
     assert_string_equal(fixture->log, "connected open");
 }
 
-static void limit_buffer(int fd, int which) {
-    const int bytes = 32768;
-    assert_int_equal(setsockopt(fd, SOL_SOCKET, which, &bytes, sizeof(bytes)), 0);
+struct sent {
+    bool is_done;
+    enum status status;
+};
+static void on_sent(void *context, enum status status, const char *text) {
+    (void)text; /* the status says it */
+    *(struct sent *)context = (struct sent){true, status};
+}
+
+/* The order of sends is kept. */
+static void a_small_message_does_not_pass_a_large_one_that_waits(void **state) {
+    struct fixture *fixture = *state;
+    static char bytes[1000000];
+    static const size_t sizes[] = {sizeof(bytes), 10, 10};
+    struct sent sent[ARRAY_SIZE(sizes)] = {{false, STATUS_OK}};
+    open_one(fixture);
+    limit_buffer(fixture->link->stream.source.fd, SO_SNDBUF);
+    limit_buffer(fixture->peer, SO_RCVBUF);
+    fill_backlog(fixture);
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        const struct client_order send = {
+            .verb = CLIENT_SEND_MESSAGE,
+            .client = SLICE("c"),
+            .out = {.payload = {bytes, sizes[i]}, .has_payload = true, .is_binary = true}};
+        struct client_done done = {.fn = on_sent, .context = &sent[i]};
+        assert_int_equal(client_order(fixture->set, &send, &done), STATUS_AGAIN);
+    }
+    for (int i = 0; i < TURNS_MAX && !sent[2].is_done; i++) {
+        (void)recv(fixture->peer, fixture->got, 20000, 0); /* what it is does not matter */
+        net_loop_turn(fixture->loop, 0);
+        assert_true(sent[0].is_done || !sent[1].is_done);
+        assert_true(sent[1].is_done || !sent[2].is_done);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        assert_true(sent[i].is_done);
+        assert_int_equal(sent[i].status, STATUS_OK);
+    }
 }
 
 /* proves C7 */
@@ -114,6 +153,7 @@ int main(void) {
         TEST(a_pong_that_could_not_be_read_is_in_time),
         TEST(a_connection_let_go_is_lost_without_a_pong),
         TEST(who_waits_hears_of_our_close_before_the_peer_answers_it),
+        TEST(a_small_message_does_not_pass_a_large_one_that_waits),
         TEST(a_ping_behind_output_that_moves_is_not_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
