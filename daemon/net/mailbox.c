@@ -207,6 +207,9 @@ void net_wait_room(struct net_loop *full, struct net_room *room) {
 
 static void call_rooms(struct net_loop *loop) {
     struct mailbox *mailbox = &loop->mailbox;
+    /* With its like in net_wait_room(): either we see who waits, or they see what we have taken.
+     * Without it this load may pass what was subtracted before it, and both miss each other. */
+    atomic_thread_fence(memory_order_seq_cst);
     if (!atomic_load_explicit(&mailbox->rooms, memory_order_relaxed) || !is_half_empty(mailbox)) {
         return;
     }
