@@ -21,6 +21,22 @@ static bool is_stuck(struct session *session, uint64_t now) {
     return now - session->progress_ms >= session__bounds(session)->drain_timeout_ms;
 }
 
+static uint64_t quarter_of(const struct server_options *options) {
+    return options->drain_timeout_ms < 8 ? 1 : options->drain_timeout_ms / 4;
+}
+
+void session__watch(struct session *session) {
+    const struct server_options *options = session__bounds(session);
+    if (session->is_watched || session->state != SESSION_OPEN) {
+        return;
+    }
+    (void)is_stuck(session, now__ms(session)); /* from here on, where it moved before */
+    session->is_watched = true;
+    if (quarter_of(options) < period_of(options)) {
+        net_stream_timer(&session->stream, quarter_of(options));
+    }
+}
+
 /* A ping that waits behind other output cannot be answered yet: as long as that moves, the time of
  * the ping moves along. */
 static void follow_ping(struct session *session, uint64_t now) {
@@ -73,6 +89,10 @@ void session__on_tick(struct session *session) {
         uint64_t due = session->is_pinged ? session->pinged_ms + options->pong_timeout_ms - now
                                           : options->ping_interval_ms - silent;
         next = due < next ? due : next;
+    }
+    session->is_watched = session->stream.is_blocked;
+    if (session->is_watched && quarter_of(options) < next) {
+        next = quarter_of(options);
     }
     net_stream_timer(&session->stream, next);
 }

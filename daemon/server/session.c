@@ -92,6 +92,7 @@ void session__input(struct session *session, struct net_bytes data) {
 static void hold(struct session *session) {
     if (!session->is_held) {
         bound__passed(session->server, SERVER_MAX_BACKLOG);
+        session__watch(session);
     }
     session->is_held = true;
     net_stream_pause(&session->stream);
@@ -367,6 +368,7 @@ bool session__push(struct session *session, struct net_frame *frame, uint32_t de
             session__doom(session, WS_TRY_LATER);
         } else {
             net_count(&server->counters->broadcasts_dropped, 1);
+            session__watch(session);
         }
         return false;
     }

@@ -112,6 +112,7 @@ struct session {
     bool is_held;    /* past its backlog: neither read nor parsed */
     bool is_yielded; /* took its share of this turn; goes on in NET_AGAIN */
     bool is_pinged;  /* no sign of life since our ping */
+    bool is_watched; /* output waits: the timer goes by quarters of drain-timeout */
     bool ping_waits; /* it is behind other output still */
     uint8_t offer;   /* enum session_offer */
     char id[SESSION_ID_SIZE];
@@ -252,6 +253,7 @@ void session__fault(struct session *session, const char *kind, const char *text)
 /* alive.c: one timer a session */
 void session__begin_timer(struct session *session);
 void session__on_tick(struct session *session);
+void session__watch(struct session *session); /* output begins to wait: looks at it more often */
 
 /* table.c */
 void table__make_id(struct server_set *set, char *out);

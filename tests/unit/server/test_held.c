@@ -38,7 +38,7 @@ static int set_up(void **state) {
     struct world *world = calloc(1, sizeof(*world));
     assert_non_null(world);
     rig_init(&world->rig, &events, world);
-    world->rig.options.drain_timeout_ms = 100000;
+    world->rig.options.drain_timeout_ms = 400000;
     rig_apply(&world->rig);
     *state = world;
     return 0;

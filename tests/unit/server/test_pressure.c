@@ -188,6 +188,22 @@ static void a_small_reply_does_not_pass_a_large_one_that_waits(void **state) {
     }
 }
 
+/* proves W16: within a quarter more than drain-timeout */
+static void output_that_does_not_move_ends_soon_after_the_drain_timeout(void **state) {
+    struct world *world = *state;
+    struct post post;
+    rig_pass(&world->rig, 20000); /* the next look would be in 10 s */
+    fill_with_replies(world, &post, 'r', 100000);
+    for (int i = 0; i < 3; i++) {
+        rig_pass(&world->rig, 7510);
+        assert_int_equal(world->closes, 0);
+    }
+    rig_pass(&world->rig, 7510);
+    rig_pass(&world->rig, 7510); /* where the kernel took something after the reply was refused */
+    RIG_UNTIL(&world->rig, world->closes == 1);
+    assert_int_equal(world->rig.counters.refused[SERVER_DRAIN_TIMEOUT], 1);
+}
+
 /* proves W10 W16 */
 static void a_broadcast_larger_than_the_backlog_is_an_error(void **state) {
     struct world *world = *state;
@@ -285,6 +301,7 @@ int main(void) {
         TEST(a_broadcast_larger_than_the_backlog_is_an_error),
         TEST(end_closes_also_who_is_too_slow_for_the_message),
         TEST(who_waits_hears_of_our_close_before_the_peer_answers_it),
+        TEST(output_that_does_not_move_ends_soon_after_the_drain_timeout),
         TEST(a_ping_behind_output_that_moves_is_not_late),
         TEST(a_ping_that_has_left_is_late_without_a_pong),
     };
