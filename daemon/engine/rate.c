@@ -27,8 +27,9 @@ static void rate_free(struct rate *rate) {
 }
 
 static void free_all(struct list *rates) {
-    while (!list_is_empty(rates)) {
-        struct rate *rate = CONTAINER_OF(rates->next, struct rate, order);
+    for (struct list *node = rates->next; node != rates;) {
+        struct rate *rate = CONTAINER_OF(node, struct rate, order);
+        node = node->next;
         if (rate->last)
             claim__unref(rate->last);
         rate_free(rate);
