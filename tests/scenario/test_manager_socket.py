@@ -13,6 +13,7 @@ import pytest
 import harness
 
 TASKS = """
+    expression-time: 10s
     tasks:
       hello: {triggers: [{http-request: /hello}], actions: [{http-response: hi}]}
       quiet: {actions: [{stop: {}}]}
